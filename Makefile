@@ -1,0 +1,103 @@
+# upsink: `make demo` shows it, `make test` proves it; both set up what they need. `make help` lists the rest.
+SHELL   = /bin/bash
+prefix ?= /usr/local
+VERSION = 0.1.0
+CC     ?= cc
+SAN    ?=
+
+ifeq ($(SAN),)
+BUILD  = build
+OPT    = -O2 -g
+else ifeq ($(SAN),asan)
+BUILD  = build-asan
+OPT    = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+else ifeq ($(SAN),tsan)
+BUILD  = build-tsan
+OPT    = -O1 -g -fsanitize=thread -fno-omit-frame-pointer
+else
+$(error SAN is empty, asan or tsan)
+endif
+
+WARN     = -Wall -Wextra -Werror -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef
+CPPFLAGS = -D_GNU_SOURCE -I. -Iconnector/base -DUPSINK_VERSION='"$(VERSION)"' -DUPSINK_LIBDIR='"$(prefix)/lib/upsink"'
+CFLAGS   = -std=c17 $(OPT) $(WARN) -fPIC -fvisibility=hidden -pthread -MMD -MP
+LDFLAGS  = $(filter -fsanitize%,$(OPT)) -pthread -Wl,--as-needed
+LIBS     = -lrdkafka -ljansson -lyaml -lmicrohttpd -lxxhash -ldl -lm
+
+SINKS        = $(notdir $(patsubst %/,%,$(wildcard sinks/*/)))
+LIBS_postgres = -lpq
+LIBS_sqlite   = -lsqlite3
+LIBS_stdout   =
+CPPFLAGS_postgres = -I$(shell pg_config --includedir 2>/dev/null)
+
+obj   = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+BASE  = $(wildcard connector/base/*.c)
+CORE  = $(wildcard schemas/*.c dlq/*.c sinks/*.c) $(filter-out connector/main.c $(BASE),$(wildcard connector/*.c connector/*/*.c))
+PLUGINS = $(foreach s,$(SINKS),$(BUILD)/sinks/libupsink_$(s).so)
+UNIT  = $(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c)
+UNIT_BIN = $(patsubst %.c,$(BUILD)/%,$(UNIT))
+BENCH_BIN = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
+CONTRACT = $(wildcard tests/contract/*.c)
+
+.DEFAULT_GOAL = all
+.PHONY: all install uninstall demo test check bench asan tsan lint format docs deps clean help \
+        check-layers unit contract integration
+.SECONDARY:
+
+all: $(BUILD)/upsink $(PLUGINS) ## build the program and its sinks
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(EXTRA_CPPFLAGS) $(CFLAGS) -c $< -o $@
+
+$(BUILD)/libupsink_base.a: $(call obj,$(BASE))
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/libupsink.a: $(call obj,$(CORE) $(BASE))
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/upsink: $(call obj,connector/main.c) $(BUILD)/libupsink.a
+	$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+# A sink is a shared object with its client library, and a static archive for its own unit tests.
+define sink_rules
+$(BUILD)/sinks/libupsink_$(1).so: $(call obj,$(wildcard sinks/$(1)/*.c)) $(BUILD)/libupsink_base.a
+	@mkdir -p $$(@D)
+	$(CC) $(LDFLAGS) -shared $$^ $(LIBS_$(1)) -lxxhash -o $$@
+$(BUILD)/sinks/$(1).a: $(call obj,$(wildcard sinks/$(1)/*.c))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$(AR) rcs $$@ $$^
+$(call obj,$(wildcard sinks/$(1)/*.c)): EXTRA_CPPFLAGS = $(CPPFLAGS_$(1))
+endef
+$(foreach s,$(SINKS),$(eval $(call sink_rules,$(s))))
+SINK_ARCHIVES = $(foreach s,$(SINKS),$(BUILD)/sinks/$(s).a)
+
+$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libupsink.a $(SINK_ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $< -Wl,--start-group $(SINK_ARCHIVES) $(BUILD)/libupsink.a -Wl,--end-group $(LIBS) $(foreach s,$(SINKS),$(LIBS_$(s))) -lcmocka -o $@
+
+$(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libupsink.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $^ $(LIBS) -lpq -o $@
+$(BUILD)/obj/tests/bench/%.o: EXTRA_CPPFLAGS = $(CPPFLAGS_postgres)
+
+# The contract suite loads sinks as plugins, through nothing but the public interface.
+$(BUILD)/tests/contract/suite: $(call obj,$(CONTRACT)) $(BUILD)/libupsink.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $^ $(LIBS) -lcmocka -o $@
+
+unit: $(UNIT_BIN)
+
+deps: ## install what building and testing need (apt)
+	@deploy/install-deps.sh build test lint
+
+clean: ## remove what was built
+	rm -rf build build-asan build-tsan
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
