@@ -74,7 +74,7 @@ restart_server() {
     become_unprivileged "$1" postgres
     # Nothing of it runs any more (stop_server waited), but a process that nobody reaped yet still
     # has its id, and the server would take that for another postmaster.
-    rm -f "$1/data/postmaster.pid"
+    rm -f "$1/data/postmaster.pid" "$1"/data/.s.PGSQL.*
     launch "$1"
     echo "$POSTGRES_URL"
 }
