@@ -127,14 +127,16 @@ static void append_string(struct buf *out, const char *text)
 
 static void append_history(struct buf *out, const struct order_snapshot *snapshot)
 {
+    char at[32];
     buf_append_text(out, "\"statusHistory\":[");
     for (uint32_t i = 0; i < snapshot->history_len; i++) {
         uint32_t revision = snapshot->revision + 1 + i - snapshot->history_len;
         buf_append_text(out, i > 0 ? ",{\"status\":" : "{\"status\":");
         append_string(out, STATUSES[revision % 8]);
         buf_append_text(out, ",\"at\":\"");
-        append_time(out, snapshot->history_ms[i]);
-        buf_append_text(out, "\"}");
+        order_format_time(snapshot->history_ms[i], at);
+        buf_append(out, at, 19); /* whole seconds */
+        buf_append_text(out, "Z\"}");
     }
     buf_append_text(out, "],");
 }
@@ -190,7 +192,7 @@ static uint64_t append_shipping(struct buf *out, uint64_t random)
     buf_append_text(out, "\"shipping\":{\"carrier\":");
     append_string(out, CARRIERS[random & 3]);
     buf_append_text(out, ",\"trackingNumber\":\"");
-    append_number(out, random >> 20 & 0xFFFFFFFFF, 12);
+    append_number(out, random >> 20 & 0xFFFFFFFF, 10);
     buf_append_text(out, "\",\"cost\":");
     append_cents(out, cost);
     buf_append_text(out, "},");
