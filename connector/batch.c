@@ -1,0 +1,416 @@
+#include "connector/batch.h"
+
+#include <stdlib.h>
+#include <xxhash.h>
+
+void batch_init(struct batch *batch, bool versioned, bool soft)
+{
+    *batch = (struct batch){.versioned = versioned, .soft = soft};
+    arena_init(&batch->arena, 64 * 1024);
+}
+
+void batch_destroy(struct batch *batch)
+{
+    arena_destroy(&batch->arena);
+    free(batch->records);
+    free(batch->entities);
+    free(batch->heads);
+    free(batch->changes);
+    free(batch->results);
+    free(batch->table);
+    *batch = (struct batch){0};
+}
+
+void batch_clear(struct batch *batch)
+{
+    if (batch->table)
+        memset(batch->table, 0, (batch->table_mask + 1) * sizeof *batch->table);
+    batch->record_count = batch->entity_count = batch->head_count = batch->bytes = 0;
+    arena_clear(&batch->arena);
+}
+
+static bool make_room(void **array, size_t *room, size_t count, size_t size)
+{
+    if (count < *room)
+        return true;
+    size_t more = *room ? *room * 2 : 256, total;
+    if (more > UINT32_MAX / 2 || __builtin_mul_overflow(more, size, &total))
+        return false;
+    void *grown = realloc(*array, total);
+    if (!grown)
+        return false;
+    *array = grown;
+    *room = more;
+    return true;
+}
+
+static uint64_t hash_key(struct upsink_slice key)
+{
+    return XXH3_64bits(key.data, key.len);
+}
+
+static struct upsink_slice entity_key(const struct batch *batch, uint32_t entity)
+{
+    return batch->records[batch->entities[entity].first].change.key;
+}
+
+static bool grow_table(struct batch *batch)
+{
+    size_t places = batch->table ? (batch->table_mask + 1) * 2 : 1024;
+    uint32_t *table = calloc(places, sizeof *table);
+    if (!table)
+        return false;
+    free(batch->table);
+    batch->table = table;
+    batch->table_mask = places - 1;
+    for (uint32_t entity = 0; entity < batch->entity_count; entity++) {
+        size_t place = hash_key(entity_key(batch, entity)) & batch->table_mask;
+        while (table[place])
+            place = (place + 1) & batch->table_mask;
+        table[place] = entity + 1;
+    }
+    return true;
+}
+
+/* The entity of the key; one that is new gets `record` as its first. */
+static struct batch_entity *find_entity(struct batch *batch, struct upsink_slice key, uint32_t record)
+{
+    if ((!batch->table || batch->entity_count * 2 > batch->table_mask) && !grow_table(batch))
+        return NULL;
+    size_t place = hash_key(key) & batch->table_mask;
+    for (; batch->table[place]; place = (place + 1) & batch->table_mask)
+        if (upsink_slice_equal(entity_key(batch, batch->table[place] - 1), key))
+            return &batch->entities[batch->table[place] - 1];
+    if (!make_room((void **)&batch->entities, &batch->entity_room, batch->entity_count, sizeof *batch->entities))
+        return NULL;
+    batch->table[place] = (uint32_t)batch->entity_count + 1;
+    struct batch_entity *entity = &batch->entities[batch->entity_count++];
+    *entity = (struct batch_entity){.first = record, .last = BATCH_NONE, .head = BATCH_NONE};
+    return entity;
+}
+
+/* The record of this batch that the window knows by that number, if it is one. */
+static uint32_t find_twin(const struct batch *batch, const struct batch_entity *entity, const struct window *window,
+                          uint64_t number)
+{
+    for (uint32_t i = entity->last == BATCH_NONE ? BATCH_NONE : entity->first; i != BATCH_NONE;
+         i = batch->records[i].next)
+        if (batch->records[i].window == window && batch->records[i].number == number)
+            return i;
+    return BATCH_NONE;
+}
+
+static void look_for_duplicate(const struct batch *batch, const struct batch_entity *entity,
+                               struct batch_record *record)
+{
+    uint64_t number = window_find(record->window, record->ids.event);
+    if (number != UINT64_MAX) {
+        record->fate = FATE_DUPLICATE_EVENT;
+    } else {
+        number = window_find(record->window, record->ids.change);
+        if (number == UINT64_MAX)
+            return;
+        record->fate = FATE_DUPLICATE_CHANGE;
+    }
+    record->twin = find_twin(batch, entity, record->window, number);
+}
+
+bool batch_add(struct batch *batch, enum decode_outcome outcome, const struct upsink_change *change,
+               const struct upsink_error *error, struct window *window, uint32_t lane, void *message, size_t bytes)
+{
+    if (!make_room((void **)&batch->records, &batch->record_room, batch->record_count, sizeof *batch->records))
+        return false;
+    uint32_t index = (uint32_t)batch->record_count;
+    struct batch_record *record = &batch->records[index];
+    *record = (struct batch_record){.change = *change,
+                                    .message = message,
+                                    .window = window,
+                                    .number = UINT64_MAX,
+                                    .lane = lane,
+                                    .next = BATCH_NONE,
+                                    .twin = BATCH_NONE};
+    if (outcome == DECODE_REJECTED) {
+        record->fate = FATE_REJECTED;
+        record->error = arena_alloc(&batch->arena, sizeof *record->error);
+        if (!record->error)
+            return false;
+        *record->error = *error;
+    } else if (outcome == DECODE_FILTERED) {
+        record->fate = FATE_FILTERED;
+    } else {
+        struct batch_entity *entity = find_entity(batch, change->key, index);
+        if (!entity)
+            return false;
+        if (window) {
+            record->ids.event = window_hash(change->key, change->event_id, 0);
+            record->ids.change = window_hash(change->key, change->change_id, 1);
+            look_for_duplicate(batch, entity, record);
+        }
+        if (entity->last != BATCH_NONE)
+            batch->records[entity->last].next = index;
+        entity->last = index;
+    }
+    if (window)
+        record->number = window_add(window, record->fate == FATE_PENDING ? record->ids : (struct window_ids){0, 0});
+    batch->record_count++;
+    batch->bytes += bytes + BATCH_RECORD_OVERHEAD;
+    return true;
+}
+
+static struct upsink_fence fence_of(const struct upsink_change *change)
+{
+    return (struct upsink_fence){.topic = change->topic,
+                                 .event_id = change->event_id,
+                                 .change_id = change->change_id,
+                                 .version = change->version,
+                                 .offset = change->offset,
+                                 .timestamp = change->timestamp,
+                                 .generation = change->generation,
+                                 .partition = change->partition,
+                                 .has_version = change->flags & UPSINK_HAS_VERSION,
+                                 .deleted = change->op == UPSINK_DELETE};
+}
+
+static enum fate fate_of(enum upsink_verdict verdict)
+{
+    switch (verdict) {
+    case UPSINK_APPLIED:
+        return FATE_APPLIED;
+    case UPSINK_STALE:
+        return FATE_STALE;
+    case UPSINK_DUPLICATE_EVENT:
+        return FATE_DUPLICATE_EVENT;
+    case UPSINK_DUPLICATE_CHANGE:
+        return FATE_DUPLICATE_CHANGE;
+    case UPSINK_REJECTED:
+        return FATE_REJECTED;
+    case UPSINK_PENDING:
+        break;
+    }
+    return FATE_PENDING;
+}
+
+/* Must the sink see `head` before `change`, which wins against it? */
+static bool must_part(const struct batch *batch, const struct upsink_change *head, const struct upsink_change *change)
+{
+    if (batch->soft)
+        return head->op != change->op;
+    return batch->versioned && (head->flags & UPSINK_BY_POSITION) && change->op == UPSINK_UPSERT;
+}
+
+/* Finds the first run of what is open: its latest change (head) and where it ends. */
+static void plan_entity(struct batch *batch, struct batch_entity *entity)
+{
+    uint32_t head = BATCH_NONE; /* of the run being read; the first one is entity->head */
+    int64_t highest = INT64_MIN;
+    bool has_highest = false;
+    entity->head = entity->end = BATCH_NONE;
+    for (uint32_t i = entity->first; i != BATCH_NONE; i = batch->records[i].next) {
+        struct batch_record *record = &batch->records[i];
+        struct upsink_change *change = &record->change;
+        if (record->fate != FATE_PENDING)
+            continue;
+        bool by_position = change->flags & UPSINK_BY_POSITION;
+        if (by_position)
+            change->flags &= ~(uint32_t)UPSINK_HAS_VERSION; /* an earlier plan's */
+        record->mark = FATE_APPLIED;
+        enum upsink_verdict verdict = UPSINK_APPLIED;
+        if (head != BATCH_NONE) {
+            if (entity->one_by_one) {
+                entity->end = i;
+                return;
+            }
+            struct upsink_fence fence = fence_of(&batch->records[head].change);
+            verdict = upsink_fence_judge(&fence, change);
+        }
+        if (verdict != UPSINK_APPLIED) {
+            record->mark = (uint8_t)fate_of(verdict);
+            record->twin = verdict == UPSINK_STALE ? BATCH_NONE : head;
+        } else if (head != BATCH_NONE && must_part(batch, &batch->records[head].change, change)) {
+            if (entity->end == BATCH_NONE)
+                entity->end = i;
+            head = i;
+        } else {
+            if (head != BATCH_NONE)
+                batch->records[head].mark = FATE_SUPERSEDED;
+            head = i;
+            if (by_position && !batch->soft) { /* a tombstone takes the runs before it in */
+                if (entity->head != BATCH_NONE)
+                    batch->records[entity->head].mark = FATE_SUPERSEDED;
+                entity->end = BATCH_NONE;
+                change->version = highest;
+                change->flags |= has_highest ? UPSINK_HAS_VERSION : 0;
+            }
+            if (entity->end == BATCH_NONE)
+                entity->head = i;
+        }
+        if (!by_position && (change->flags & UPSINK_HAS_VERSION)) {
+            has_highest = true;
+            highest = change->version > highest ? change->version : highest;
+        }
+    }
+}
+
+static uint64_t key_prefix(struct upsink_slice key)
+{
+    unsigned char bytes[8] = {0};
+    memcpy(bytes, key.data, key.len < 8 ? key.len : 8);
+    uint64_t prefix = 0;
+    for (int i = 0; i < 8; i++)
+        prefix = prefix << 8 | bytes[i];
+    return prefix;
+}
+
+static int compare_heads(const void *left, const void *right, void *context)
+{
+    const struct batch_head *a = left, *b = right;
+    if (a->prefix != b->prefix)
+        return a->prefix < b->prefix ? -1 : 1;
+    struct upsink_slice x = entity_key(context, a->entity), y = entity_key(context, b->entity);
+    int order = memcmp(x.data, y.data, x.len < y.len ? x.len : y.len);
+    return order ? order : (x.len > y.len) - (x.len < y.len);
+}
+
+static void *alloc_from_arena(struct upsink_batch *wave, size_t size)
+{
+    return arena_alloc(wave->memory, size);
+}
+
+static bool make_wave_room(struct batch *batch)
+{
+    if (batch->entity_count <= batch->head_room)
+        return true;
+    size_t room = batch->entity_room;
+    struct batch_head *heads = realloc(batch->heads, room * sizeof *heads);
+    if (heads)
+        batch->heads = heads;
+    const struct upsink_change **changes = realloc(batch->changes, room * sizeof *changes);
+    if (changes)
+        batch->changes = changes;
+    struct upsink_result *results = realloc(batch->results, room * sizeof *results);
+    if (results)
+        batch->results = results;
+    if (!heads || !changes || !results)
+        return false;
+    batch->head_room = room;
+    return true;
+}
+
+bool batch_next_wave(struct batch *batch, struct upsink_batch *wave, bool *failed)
+{
+    *failed = !make_wave_room(batch);
+    if (*failed)
+        return false;
+    batch->head_count = 0;
+    for (uint32_t i = 0; i < batch->entity_count; i++) {
+        plan_entity(batch, &batch->entities[i]);
+        if (batch->entities[i].head != BATCH_NONE)
+            batch->heads[batch->head_count++] = (struct batch_head){key_prefix(entity_key(batch, i)), i};
+    }
+    qsort_r(batch->heads, batch->head_count, sizeof *batch->heads, compare_heads, batch);
+    for (size_t i = 0; i < batch->head_count; i++) {
+        batch->changes[i] = &batch->records[batch->entities[batch->heads[i].entity].head].change;
+        batch->results[i] = (struct upsink_result){UPSINK_PENDING, NULL};
+    }
+    *wave = (struct upsink_batch){.changes = batch->changes,
+                                  .results = batch->results,
+                                  .count = batch->head_count,
+                                  .alloc = alloc_from_arena,
+                                  .memory = &batch->arena};
+    return batch->head_count > 0;
+}
+
+/* What the refused record hid as duplicates of itself gets its own turn, the first of them for all. */
+static void reopen_twins(struct batch *batch, const struct batch_entity *entity, uint32_t refused)
+{
+    uint32_t heir = BATCH_NONE;
+    for (uint32_t i = entity->first; i != BATCH_NONE; i = batch->records[i].next) {
+        struct batch_record *record = &batch->records[i];
+        if (record->twin != refused || (record->fate != FATE_DUPLICATE_EVENT && record->fate != FATE_DUPLICATE_CHANGE))
+            continue;
+        record->twin = heir;
+        if (heir == BATCH_NONE) {
+            record->fate = FATE_PENDING;
+            record->reopened = true;
+            heir = i;
+        }
+    }
+}
+
+static void settle_run(struct batch *batch, const struct batch_entity *entity)
+{
+    for (uint32_t i = entity->first; i != entity->end; i = batch->records[i].next)
+        if (batch->records[i].fate == FATE_PENDING)
+            batch->records[i].fate = batch->records[i].mark;
+}
+
+/* Is there anything in the run but its head? */
+static bool stands_for_others(const struct batch *batch, const struct batch_entity *entity)
+{
+    for (uint32_t i = entity->first; i != entity->end; i = batch->records[i].next)
+        if (i != entity->head && batch->records[i].fate == FATE_PENDING)
+            return true;
+    return false;
+}
+
+static void settle_entity(struct batch *batch, struct batch_entity *entity, const struct upsink_result *result)
+{
+    struct batch_record *head = &batch->records[entity->head];
+    if (result->verdict == UPSINK_APPLIED) {
+        settle_run(batch, entity);
+    } else if (result->verdict == UPSINK_REJECTED) {
+        head->fate = FATE_REJECTED;
+        head->error = result->error;
+        head->in_sink_stage = true;
+        reopen_twins(batch, entity, entity->head);
+    } else if (stands_for_others(batch, entity)) {
+        entity->one_by_one = true;
+    } else {
+        head->fate = (uint8_t)fate_of(result->verdict);
+        if (head->fate == FATE_STALE) /* what repeats a stale change is stale too */
+            for (uint32_t i = entity->first; i != BATCH_NONE; i = batch->records[i].next)
+                if (batch->records[i].twin == entity->head && batch->records[i].fate != FATE_PENDING)
+                    batch->records[i].fate = FATE_STALE;
+    }
+}
+
+void batch_settle(struct batch *batch, const struct upsink_batch *wave)
+{
+    for (size_t i = 0; i < wave->count; i++)
+        settle_entity(batch, &batch->entities[batch->heads[i].entity], &wave->results[i]);
+}
+
+/* A duplicate that the window told at once stays one as long as its twin stands. */
+static bool is_window_duplicate(const struct batch_record *record)
+{
+    return record->mark == FATE_PENDING && !record->reopened &&
+           (record->fate == FATE_DUPLICATE_EVENT || record->fate == FATE_DUPLICATE_CHANGE || record->fate == FATE_STALE);
+}
+
+void batch_reopen(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->entity_count; i++)
+        batch->entities[i].one_by_one = false;
+    for (size_t i = 0; i < batch->record_count; i++) {
+        struct batch_record *record = &batch->records[i];
+        bool decided_before = record->fate == FATE_FILTERED || (record->fate == FATE_REJECTED && !record->in_sink_stage);
+        if (decided_before || record->dead_lettered || is_window_duplicate(record))
+            continue;
+        record->fate = FATE_PENDING;
+        record->error = NULL;
+        record->in_sink_stage = false;
+    }
+}
+
+void batch_finish(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->record_count; i++) {
+        struct batch_record *record = &batch->records[i];
+        if (!record->window)
+            continue;
+        if (record->fate == FATE_STALE || record->fate == FATE_REJECTED)
+            window_remove(record->window, record->number);
+        else if (record->reopened && (record->fate == FATE_APPLIED || record->fate == FATE_SUPERSEDED))
+            window_add(record->window, record->ids);
+    }
+}
