@@ -7,11 +7,13 @@ void batch_init(struct batch *batch, bool versioned, bool soft)
 {
     *batch = (struct batch){.versioned = versioned, .soft = soft};
     arena_init(&batch->arena, 64 * 1024);
+    arena_init(&batch->scratch, 16 * 1024);
 }
 
 void batch_destroy(struct batch *batch)
 {
     arena_destroy(&batch->arena);
+    arena_destroy(&batch->scratch);
     free(batch->records);
     free(batch->entities);
     free(batch->heads);
@@ -27,6 +29,7 @@ void batch_clear(struct batch *batch)
         memset(batch->table, 0, (batch->table_mask + 1) * sizeof *batch->table);
     batch->record_count = batch->entity_count = batch->head_count = batch->bytes = 0;
     arena_clear(&batch->arena);
+    arena_clear(&batch->scratch);
 }
 
 static bool make_room(void **array, size_t *room, size_t count, size_t size)
@@ -316,7 +319,8 @@ bool batch_next_wave(struct batch *batch, struct upsink_batch *wave, bool *faile
                                   .results = batch->results,
                                   .count = batch->head_count,
                                   .alloc = alloc_from_arena,
-                                  .memory = &batch->arena};
+                                  .memory = &batch->scratch};
+    arena_clear(&batch->scratch);
     return batch->head_count > 0;
 }
 
@@ -353,6 +357,20 @@ static bool stands_for_others(const struct batch *batch, const struct batch_enti
     return false;
 }
 
+/* Kept once for each record, however often the batch is repeated. */
+static void keep_error(struct batch *batch, struct batch_record *record, const struct upsink_error *error)
+{
+    static struct upsink_error out_of_memory = {UPSINK_ERR_RECORD, "out_of_memory", "no memory to say why", ""};
+    if (!record->error || record->error == &out_of_memory)
+        record->error = arena_alloc(&batch->arena, sizeof *record->error);
+    if (!record->error)
+        record->error = &out_of_memory;
+    else if (error)
+        *record->error = *error;
+    else
+        upsink_fail(record->error, UPSINK_ERR_RECORD, "refused", "the sink refused the record and gave no reason");
+}
+
 static void settle_entity(struct batch *batch, struct batch_entity *entity, const struct upsink_result *result)
 {
     struct batch_record *head = &batch->records[entity->head];
@@ -360,7 +378,7 @@ static void settle_entity(struct batch *batch, struct batch_entity *entity, cons
         settle_run(batch, entity);
     } else if (result->verdict == UPSINK_REJECTED) {
         head->fate = FATE_REJECTED;
-        head->error = result->error;
+        keep_error(batch, head, result->error);
         head->in_sink_stage = true;
         reopen_twins(batch, entity, entity->head);
     } else if (stands_for_others(batch, entity)) {
@@ -397,7 +415,6 @@ void batch_reopen(struct batch *batch)
         if (decided_before || record->dead_lettered || is_window_duplicate(record))
             continue;
         record->fate = FATE_PENDING;
-        record->error = NULL;
         record->in_sink_stage = false;
     }
 }

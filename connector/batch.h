@@ -37,7 +37,7 @@ enum fate {
 struct batch_record {
     struct upsink_change change;
     void *message;              /* the caller's; not touched */
-    struct upsink_error *error; /* with FATE_REJECTED */
+    struct upsink_error *error; /* counts with FATE_REJECTED only */
     struct window *window;
     uint64_t number; /* in the window */
     struct window_ids ids;
@@ -64,7 +64,8 @@ struct batch_head {
 };
 
 struct batch {
-    struct arena arena; /* the decoder's and the sink's memory */
+    struct arena arena;   /* the decoder's memory, and the errors */
+    struct arena scratch; /* the sink's, for one wave */
     struct batch_record *records;
     struct batch_entity *entities;
     struct batch_head *heads; /* of the wave, sorted by key */
