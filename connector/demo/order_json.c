@@ -157,9 +157,7 @@ static void append_customer(struct buf *out, uint64_t random)
     buf_append_text(out, STREETS[random >> 11 & 7]);
     buf_append_text(out, "\",\"city\":");
     append_string(out, CITIES[random >> 8 & 7]);
-    buf_append_text(out, ",\"postalCode\":\"");
-    append_number(out, 10000 + (random >> 47) % 90000, 5);
-    buf_append_text(out, "\"}},");
+    buf_append_text(out, "}},");
 }
 
 /* Returns the sum of the items in cents. */
