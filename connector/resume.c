@@ -6,8 +6,8 @@
 void resume_note_format(const struct resume_note *note, char text[RESUME_NOTE_SIZE])
 {
     snprintf(text, RESUME_NOTE_SIZE,
-             "upsink/1 g=%" PRId64 " f=%" PRId64 " o=%" PRId64 " t=%" PRId64 " h=%016" PRIx64 " c=%s", note->generation,
-             note->floor, note->mark.offset, note->mark.timestamp_ms, note->mark.hash, note->cluster);
+             "upsink/1 g=%" PRId64 " f=%" PRId64 " n=%" PRId32 " o=%" PRId64 " t=%" PRId64 " h=%016" PRIx64 " c=%s",
+             note->generation, note->floor, note->partitions, note->mark.offset, note->mark.timestamp_ms, note->mark.hash, note->cluster);
 }
 
 bool resume_note_parse(const char *text, size_t len, struct resume_note *note)
@@ -18,10 +18,11 @@ bool resume_note_parse(const char *text, size_t len, struct resume_note *note)
         return false;
     memcpy(copy, text, len);
     copy[len] = '\0';
-    int fields = sscanf(copy, "upsink/1 g=%" SCNd64 " f=%" SCNd64 " o=%" SCNd64 " t=%" SCNd64 " h=%" SCNx64 " c=%63s",
-                        &note->generation, &note->floor, &note->mark.offset, &note->mark.timestamp_ms, &note->mark.hash,
+    int fields = sscanf(copy, "upsink/1 g=%" SCNd64 " f=%" SCNd64 " n=%" SCNd32 " o=%" SCNd64 " t=%" SCNd64 " h=%" SCNx64
+                        " c=%63s",
+                        &note->generation, &note->floor, &note->partitions, &note->mark.offset, &note->mark.timestamp_ms, &note->mark.hash,
                         note->cluster);
-    if (fields >= 5)
+    if (fields >= 6)
         return true;
     *note = (struct resume_note){.mark.offset = -1};
     return false;

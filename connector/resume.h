@@ -22,9 +22,10 @@ struct resume_mark {
 };
 
 /* Kept in the sink's position and in the metadata of committed offsets, as text:
- * "upsink/1 g=2 f=1 o=41 t=1767225600000 h=00c0ffee00c0ffee c=CLUSTER". */
+ * "upsink/1 g=2 f=1 n=4 o=41 t=1767225600000 h=00c0ffee00c0ffee c=CLUSTER". */
 struct resume_note {
     int64_t generation, floor;
+    int32_t partitions; /* that the topic had */
     struct resume_mark mark;
     char cluster[64];
 };
