@@ -1,0 +1,191 @@
+#include "connector/service.h"
+
+#include "clock.h"
+#include "connector/http.h"
+#include "connector/metrics.h"
+#include "connector/view.h"
+#include "log.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct service {
+    const struct service_options *options;
+    struct metrics *metrics;
+    struct http *http;
+    struct view **views;
+    size_t count;
+};
+
+static bool is_ready(void *context, struct buf *reasons)
+{
+    struct service *service = context;
+    bool ready = true;
+    for (size_t i = 0; i < service->count; i++)
+        ready = view_is_ready(service->views[i], reasons) && ready;
+    return ready;
+}
+
+static int fail(const struct upsink_error *err)
+{
+    fprintf(stderr, "upsink: %s\n", err->text);
+    return err->cls == UPSINK_ERR_CONFIG ? 2 : 1;
+}
+
+static bool create_views(struct service *service, struct upsink_error *err)
+{
+    const struct config *config = service->options->config;
+    service->views = calloc(config->view_count + 1, sizeof *service->views);
+    if (!service->views)
+        return upsink_fail(err, UPSINK_ERR_FATAL, "out_of_memory", "no memory for %zu views", config->view_count);
+    for (; service->count < config->view_count; service->count++) {
+        service->views[service->count] = view_create(config, &config->views[service->count], service->options->until_end,
+                                                     service->metrics, err);
+        if (!service->views[service->count])
+            return false;
+    }
+    return true;
+}
+
+static bool open_http(struct service *service, struct upsink_error *err)
+{
+    const struct config *config = service->options->config;
+    if (!config->http_listen || !config->http_listen[0])
+        return true;
+    struct http_options options = {.listen = config->http_listen,
+                                   .listen_given = config->http_listen_given,
+                                   .token_given = config->http_token != NULL,
+                                   .metrics = service->metrics,
+                                   .ready = is_ready,
+                                   .context = service};
+    service->http = http_create(&options, err);
+    if (!service->http)
+        return false;
+    log_write(LOG_LEVEL_INFO, "serving /metrics, /healthz and /readyz", LOG_STR("listen", http_address(service->http)));
+    return true;
+}
+
+static void reload(struct service *service)
+{
+    struct upsink_error err;
+    upsink_error_clear(&err);
+    struct config *config = service->options->reload ? service->options->reload(service->options->context, &err) : NULL;
+    if (!config) {
+        log_write(LOG_LEVEL_ERROR, "the configuration was not read again", LOG_STR("reason", err.text));
+        return;
+    }
+    log_configure((enum log_level)config->log_level, config->log_json);
+    log_write(LOG_LEVEL_INFO, "the configuration was read again: log level and format are in force, the rest after a restart");
+    config_destroy(config);
+}
+
+static bool all_are_done(const struct service *service)
+{
+    for (size_t i = 0; i < service->count; i++)
+        if (!atomic_load(&service->views[i]->finished) && !atomic_load(&service->views[i]->halted))
+            return false;
+    return true;
+}
+
+/* A view that a person has to look at leaves the process up where it could go on for the others' sake; a refusal at
+ * the first contact, and the end of a run that was to end, do not. */
+static bool must_end(const struct service *service)
+{
+    for (size_t i = 0; i < service->count; i++)
+        if (atomic_load(&service->views[i]->halted) && !atomic_load(&service->views[i]->ever_prepared))
+            return true;
+    return service->options->until_end && all_are_done(service);
+}
+
+static void wait_for_end(struct service *service, const sigset_t *signals)
+{
+    const struct timespec pause = {0, 20 * 1000 * 1000};
+    while (!must_end(service)) {
+        int signal_number = sigtimedwait(signals, NULL, &pause);
+        if (signal_number == SIGHUP)
+            reload(service);
+        else if (signal_number > 0) {
+            log_write(LOG_LEVEL_INFO, "stopping: finishing what is in flight; a second signal stops at once",
+                      LOG_STR("signal", strsignal(signal_number)));
+            return;
+        }
+    }
+}
+
+static void exit_at_once(int signal_number)
+{
+    _exit(128 + signal_number);
+}
+
+/* From now on SIGTERM and SIGINT end the process where it stands. */
+static void arm_second_signal(const sigset_t *signals)
+{
+    struct sigaction action = {.sa_handler = exit_at_once};
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
+}
+
+static void stop_views(struct service *service)
+{
+    for (size_t i = 0; i < service->count; i++)
+        view_stop(service->views[i]);
+    for (size_t i = 0; i < service->count; i++)
+        view_join(service->views[i]);
+}
+
+/* What the run came to, in one line a view. */
+static int sum_up(const struct service *service)
+{
+    int status = 0;
+    for (size_t i = 0; i < service->count; i++) {
+        struct view *view = service->views[i];
+        if (atomic_load(&view->halted)) {
+            fprintf(stderr, "upsink: view %s stopped: %s\n", view->settings->name, view->halt_error.text);
+            status = 1;
+        }
+        if (view->dead_letters)
+            fprintf(stderr, "upsink: view %s: %llu records %s\n", view->settings->name, (unsigned long long)view->dead_letters,
+                    view->settings->on_error == ON_ERROR_DLQ ? "are dead letters; look at them with `upsink dlq list`"
+                                                             : "were skipped, as on_error says");
+    }
+    return status;
+}
+
+int service_run(const struct service_options *options)
+{
+    struct service service = {.options = options};
+    struct upsink_error err;
+    upsink_error_clear(&err);
+    int status = 1;
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    signal(SIGPIPE, SIG_IGN);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    log_configure((enum log_level)options->config->log_level, options->config->log_json);
+
+    service.metrics = metrics_create();
+    bool ok = service.metrics || upsink_fail(&err, UPSINK_ERR_FATAL, "out_of_memory", "no memory to start");
+    ok = ok && create_views(&service, &err) && open_http(&service, &err);
+    for (size_t i = 0; ok && i < service.count; i++)
+        ok = view_start(service.views[i], &err);
+    if (ok) {
+        wait_for_end(&service, &signals);
+        arm_second_signal(&signals);
+        stop_views(&service);
+        status = sum_up(&service);
+    } else {
+        stop_views(&service);
+        status = fail(&err);
+    }
+    http_destroy(service.http);
+    for (size_t i = 0; i < service.count; i++)
+        view_destroy(service.views[i]);
+    free(service.views);
+    metrics_destroy(service.metrics);
+    return status;
+}

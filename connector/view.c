@@ -1,0 +1,557 @@
+#include "connector/view.h"
+
+#include "clock.h"
+#include "log.h"
+#include "sinks/registry.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { POLL_MS = 50, STOP_ABOVE_RECORDS = 1000, STOP_ABOVE_LEAST = 100 };
+
+static void log_from_sink(void *context, enum upsink_log_level level, const char *text)
+{
+    const struct worker *worker = context;
+    log_write((enum log_level)level, text, LOG_STR("view", worker->view->settings->name),
+              LOG_STR("sink", worker->view->sink_name), LOG_INT("worker", worker->number));
+}
+
+static bool sink_must_stop(void *context)
+{
+    const struct worker *worker = context;
+    return atomic_load(&worker->view->stopping);
+}
+
+/* --- lanes --- */
+
+/* The worker with the fewest partitions; the caller holds the lock. */
+static int choose_worker(const struct view *view)
+{
+    int best = 0;
+    for (int i = 1; i < view->worker_count; i++)
+        if (view->workers[i].assigned < view->workers[best].assigned)
+            best = i;
+    return best;
+}
+
+static size_t find_lane(const struct view *view, const char *topic, int32_t partition)
+{
+    for (size_t i = 0; i < view->lane_count; i++)
+        if (view->lanes[i]->partition == partition && !atomic_load(&view->lanes[i]->revoked) &&
+            strcmp(view->lanes[i]->topic, topic) == 0)
+            return i;
+    return SIZE_MAX;
+}
+
+static uint32_t window_limit(const struct view *view, size_t lanes)
+{
+    size_t fits = VIEW_WINDOW_BYTES / WINDOW_BYTES_PER_RECORD / (lanes ? lanes : 1);
+    size_t wanted = view->settings->dedup_window;
+    size_t limit = wanted < fits ? wanted : fits;
+    return limit < WINDOW_LIMIT_MAX ? (uint32_t)limit : WINDOW_LIMIT_MAX;
+}
+
+static bool grow_pointers(struct lane ***items, size_t *room, size_t count)
+{
+    if (count < *room)
+        return true;
+    size_t more = *room ? *room * 2 : 16;
+    struct lane **grown = realloc(*items, more * sizeof *grown);
+    if (!grown)
+        return false;
+    *items = grown;
+    *room = more;
+    return true;
+}
+
+/* The lane is made when its queue is chosen, and handed over when the partition is ours. */
+static rd_kafka_queue_t *route_partition(void *context, const char *topic, int32_t partition)
+{
+    struct view *view = context;
+    struct metrics_partition *metrics = metrics_partition(view->metrics, topic, partition);
+    rd_kafka_queue_t *queue = NULL;
+    pthread_mutex_lock(&view->lock);
+    int number = choose_worker(view);
+    size_t room = view->lane_room;
+    struct lane *lane = metrics ? lane_create(topic, partition, window_limit(view, view->lane_count + 1), metrics) : NULL;
+    int *numbers = NULL;
+    if (lane && grow_pointers(&view->lanes, &view->lane_room, view->lane_count) &&
+        (room == view->lane_room || (numbers = realloc(view->lane_workers, view->lane_room * sizeof *numbers)))) {
+        view->lane_workers = numbers ? numbers : view->lane_workers;
+        view->lanes[view->lane_count] = lane;
+        view->lane_workers[view->lane_count++] = number;
+        view->workers[number].assigned++;
+        queue = view->workers[number].queue;
+    } else {
+        lane_destroy(lane);
+    }
+    pthread_mutex_unlock(&view->lock);
+    if (!queue) {
+        struct upsink_error err;
+        upsink_fail(&err, UPSINK_ERR_FATAL, "out_of_memory", "no memory for one more partition");
+        view_halt(view, &err);
+    }
+    return queue;
+}
+
+static void take_partition(void *context, const char *topic, int32_t partition)
+{
+    struct view *view = context;
+    pthread_mutex_lock(&view->lock);
+    size_t i = find_lane(view, topic, partition);
+    if (i != SIZE_MAX) {
+        struct worker *worker = &view->workers[view->lane_workers[i]];
+        if (grow_pointers(&worker->inbox, &worker->inbox_room, worker->inbox_count))
+            worker->inbox[worker->inbox_count++] = view->lanes[i];
+        rd_kafka_queue_yield(worker->queue);
+    }
+    pthread_cond_broadcast(&view->changed);
+    pthread_mutex_unlock(&view->lock);
+    log_write(LOG_LEVEL_INFO, "partition assigned", LOG_STR("view", view->settings->name), LOG_STR("topic", topic),
+              LOG_INT("partition", partition));
+}
+
+static bool any_revoked(const struct view *view)
+{
+    for (size_t i = 0; i < view->lane_count; i++)
+        if (atomic_load(&view->lanes[i]->revoked))
+            return true;
+    return false;
+}
+
+static void wait_changed(struct view *view)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 1;
+    pthread_cond_timedwait(&view->changed, &view->lock, &until);
+}
+
+static void give_partitions(void *context, const struct source_partition *partitions, size_t count, bool lost)
+{
+    struct view *view = context;
+    int64_t begin = clock_monotonic_us();
+    pthread_mutex_lock(&view->lock);
+    for (size_t p = 0; p < count; p++) {
+        size_t i = find_lane(view, partitions[p].topic, partitions[p].partition);
+        if (i == SIZE_MAX)
+            continue;
+        atomic_store(&view->lanes[i]->revoked, true);
+        metrics_set(&view->lanes[i]->metrics->lag, -1);
+        rd_kafka_queue_yield(view->workers[view->lane_workers[i]].queue);
+    }
+    pthread_cond_broadcast(&view->changed);
+    while (!lost && any_revoked(view) && clock_monotonic_us() - begin < source_drain_limit_us(view->source))
+        wait_changed(view);
+    bool drained = !any_revoked(view);
+    pthread_mutex_unlock(&view->lock);
+    log_write(drained || lost ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, lost ? "partitions lost" : "partitions given back",
+              LOG_STR("view", view->settings->name), LOG_INT("partitions", count), LOG_BOOL("drained", drained),
+              LOG_INT("milliseconds", (clock_monotonic_us() - begin) / 1000));
+}
+
+void view_release_lane(struct view *view, struct lane *lane)
+{
+    pthread_mutex_lock(&view->lock);
+    for (size_t i = 0; i < view->lane_count; i++) {
+        if (view->lanes[i] != lane)
+            continue;
+        view->workers[view->lane_workers[i]].assigned--;
+        view->lane_count--;
+        view->lanes[i] = view->lanes[view->lane_count];
+        view->lane_workers[i] = view->lane_workers[view->lane_count];
+        break;
+    }
+    metrics_set(&lane->metrics->lag, -1);
+    pthread_cond_broadcast(&view->changed);
+    pthread_mutex_unlock(&view->lock);
+    lane_destroy(lane);
+}
+
+/* --- state --- */
+
+void view_halt(struct view *view, const struct upsink_error *err)
+{
+    bool first = false;
+    pthread_mutex_lock(&view->lock);
+    if (!atomic_load(&view->halted)) {
+        view->halt_error = *err;
+        atomic_store(&view->halted, true);
+        first = true;
+    }
+    pthread_mutex_unlock(&view->lock);
+    if (first)
+        log_write(LOG_LEVEL_ERROR, err->text, LOG_STR("view", view->settings->name), LOG_STR("code", err->code),
+                  LOG_STR("detail", err->detail[0] ? err->detail : NULL));
+}
+
+static bool is_sink_error(const struct upsink_error *err)
+{
+    return strncmp(err->code, "kafka", 5) != 0 && strncmp(err->code, "dlq", 3) != 0 &&
+           strcmp(err->code, "unknown_topic") != 0;
+}
+
+void view_report(struct view *view, struct worker *worker, const struct upsink_error *err)
+{
+    bool was_in_trouble = false;
+    pthread_mutex_lock(&view->lock);
+    was_in_trouble = worker->trouble[0];
+    worker->trouble[0] = '\0';
+    if (err)
+        snprintf(worker->trouble, sizeof worker->trouble, "%s (%s)", err->text[0] ? err->text : "unknown trouble", err->code);
+    pthread_mutex_unlock(&view->lock);
+    if (err) {
+        static struct log_limit limit;
+        int64_t held_back = 0;
+        if (is_sink_error(err))
+            metrics_set(&view->metrics->sink_up, 0);
+        if (!was_in_trouble || log_limit_pass(&limit, 5 * CLOCK_SECOND, &held_back))
+            log_write(LOG_LEVEL_WARN, err->text, LOG_STR("view", view->settings->name), LOG_STR("code", err->code),
+                      LOG_STR("detail", err->detail[0] ? err->detail : NULL), LOG_INT("worker", worker->number),
+                      LOG_INT("held_back", held_back));
+        return;
+    }
+    metrics_set(&view->metrics->sink_up, 1);
+    if (was_in_trouble)
+        log_write(LOG_LEVEL_INFO, "going on: what was in the way is gone", LOG_STR("view", view->settings->name),
+                  LOG_INT("worker", worker->number));
+}
+
+bool view_is_ready(struct view *view, struct buf *reasons)
+{
+    char trouble[256];
+    bool ready = true;
+    source_trouble(view->source, trouble, sizeof trouble);
+    pthread_mutex_lock(&view->lock);
+    if (atomic_load(&view->halted)) {
+        ready = false;
+        buf_printf(reasons, "%s: stopped: %s (%s)\n", view->settings->name, view->halt_error.text, view->halt_error.code);
+    }
+    for (int i = 0; ready && i < view->worker_count; i++)
+        if (view->workers[i].trouble[0]) {
+            ready = false;
+            buf_printf(reasons, "%s: %s\n", view->settings->name, view->workers[i].trouble);
+        }
+    if (ready && trouble[0]) {
+        ready = false;
+        buf_printf(reasons, "%s: Kafka: %s\n", view->settings->name, trouble);
+    }
+    pthread_mutex_unlock(&view->lock);
+    return ready;
+}
+
+static void push_outcome(struct view *view, bool failed)
+{
+    uint64_t bit = UINT64_C(1) << (view->recent_next % 64), *word = &view->recent[view->recent_next / 64];
+    if (view->recent_count == STOP_ABOVE_RECORDS)
+        view->recent_failed -= (*word & bit) != 0;
+    else
+        view->recent_count++;
+    *word = failed ? *word | bit : *word & ~bit;
+    view->recent_failed += failed;
+    view->recent_next = (view->recent_next + 1) % STOP_ABOVE_RECORDS;
+}
+
+void view_count_outcomes(struct view *view, size_t good, size_t failed)
+{
+    double stop_above = view->settings->dlq_stop_above;
+    bool stop = false;
+    size_t total = good + failed;
+    pthread_mutex_lock(&view->lock);
+    view->dead_letters += failed;
+    /* The failures of a batch count as spread evenly over it. */
+    size_t skip = total > STOP_ABOVE_RECORDS ? total - STOP_ABOVE_RECORDS : 0;
+    for (size_t i = skip; stop_above >= 0 && i < total; i++)
+        push_outcome(view, (i + 1) * failed / total > i * failed / total);
+    stop = stop_above >= 0 && view->recent_count >= STOP_ABOVE_LEAST &&
+           (double)view->recent_failed > stop_above * (double)view->recent_count;
+    uint32_t count = view->recent_count, bad = view->recent_failed;
+    pthread_mutex_unlock(&view->lock);
+    if (!stop)
+        return;
+    struct upsink_error err;
+    upsink_fail(&err, UPSINK_ERR_FATAL, "stop_above",
+                "%u of the last %u records of view %s failed, more than dlq.stop_above allows (%.0f%%). Look at them with "
+                "`upsink dlq stats %s`, mend the cause, then start upsink again",
+                bad, count, view->settings->name, stop_above * 100, view->settings->name);
+    view_halt(view, &err);
+}
+
+/* --- the view's thread --- */
+
+static bool look_up_ends(struct view *view, struct upsink_error *err)
+{
+    source_ends_free(view->ends, view->end_count);
+    view->ends = NULL;
+    view->end_count = 0;
+    if (!source_partitions(view->source, &view->ends, &view->end_count, err))
+        return false;
+    for (size_t i = 0; i < view->end_count; i++) {
+        view->ends[i].end = source_high(view->source, view->ends[i].topic, view->ends[i].partition);
+        if (view->ends[i].end < 0)
+            return upsink_fail(err, UPSINK_ERR_OUTAGE, "kafka_unreachable",
+                               "the end of topic %s partition %d can't be looked up; it is tried again",
+                               view->ends[i].topic, view->ends[i].partition);
+    }
+    return true;
+}
+
+/* Has every partition reached the end that it had at start, here or at another instance? */
+static bool has_reached_ends(struct view *view)
+{
+    for (size_t e = 0; e < view->end_count; e++) {
+        const struct source_end *end = &view->ends[e];
+        int64_t done = -1;
+        pthread_mutex_lock(&view->lock);
+        size_t i = find_lane(view, end->topic, end->partition);
+        if (i != SIZE_MAX)
+            done = atomic_load(&view->lanes[i]->done);
+        pthread_mutex_unlock(&view->lock);
+        if (i == SIZE_MAX && end->end > 0)
+            done = source_committed(view->source, end->topic, end->partition);
+        if (done < end->end && (i != SIZE_MAX || end->end > 0))
+            return false;
+    }
+    return true;
+}
+
+static void update_lag(struct view *view)
+{
+    pthread_mutex_lock(&view->lock);
+    for (size_t i = 0; i < view->lane_count; i++) {
+        struct lane *lane = view->lanes[i];
+        int64_t high = source_cached_high(view->source, lane->topic, lane->partition), done = atomic_load(&lane->done);
+        if (high >= 0 && done >= 0)
+            metrics_set(&lane->metrics->lag, high > done ? high - done : 0);
+    }
+    pthread_mutex_unlock(&view->lock);
+}
+
+static size_t count_lanes(struct view *view)
+{
+    pthread_mutex_lock(&view->lock);
+    size_t count = view->lane_count;
+    pthread_mutex_unlock(&view->lock);
+    return count;
+}
+
+/* Says so while the topic is missing; with --until-end there is nothing to wait for. */
+static void look_for_topic(struct view *view, bool *ends_known)
+{
+    struct upsink_error err;
+    upsink_error_clear(&err);
+    if (look_up_ends(view, &err)) {
+        *ends_known = true;
+        view_report(view, &view->workers[0], NULL);
+        return;
+    }
+    if (view->until_end && strcmp(err.code, "unknown_topic") == 0) {
+        err.cls = UPSINK_ERR_FATAL;
+        view_halt(view, &err);
+    } else if (err.cls == UPSINK_ERR_CONFIG) {
+        view_halt(view, &err);
+    } else {
+        view_report(view, &view->workers[0], &err);
+    }
+}
+
+static void join_workers(struct view *view)
+{
+    for (int i = 0; i < view->worker_count; i++)
+        if (view->workers[i].started)
+            pthread_join(view->workers[i].thread, NULL);
+}
+
+static void *view_main(void *context)
+{
+    struct view *view = context;
+    struct upsink_error err;
+    bool ends_known = false;
+    int64_t look_at = 0, lag_at = 0, end_at = 0;
+    while (!atomic_load(&view->stopping)) {
+        upsink_error_clear(&err);
+        if (!source_poll(view->source, POLL_MS, &err))
+            view_halt(view, &err);
+        int64_t now = clock_monotonic_us();
+        if (!ends_known && now >= look_at && (view->until_end || count_lanes(view) == 0)) {
+            look_for_topic(view, &ends_known);
+            look_at = clock_monotonic_us() + 2 * CLOCK_SECOND;
+        }
+        if (now >= lag_at) {
+            update_lag(view);
+            lag_at = now + CLOCK_SECOND;
+        }
+        if (view->until_end && ends_known && now >= end_at) {
+            bool reached = has_reached_ends(view);
+            end_at = clock_monotonic_us() + (count_lanes(view) ? CLOCK_SECOND / 20 : CLOCK_SECOND);
+            if (reached)
+                atomic_store(&view->finished, true);
+        }
+    }
+    join_workers(view);
+    source_close(view->source);
+    return NULL;
+}
+
+/* --- life --- */
+
+static void describe_target(struct view *view)
+{
+    const struct view_config *settings = view->settings;
+    view->target = (struct upsink_view){
+        .size = sizeof view->target,
+        .name = settings->name,
+        .topic = settings->topic_text,
+        .several_topics = settings->topic_count > 1 || settings->topics[0][0] == '^',
+        .versioned = mapping_has_version(view->mapping),
+        .change_id_is_hash = settings->mapping.change_id_hash,
+        .url = settings->url,
+        .target = settings->target,
+        .default_target = settings->default_target,
+        .delete_mode = settings->mapping.delete_policy == DELETE_SOFT ? UPSINK_DELETE_SOFT : UPSINK_DELETE_HARD,
+        .create = settings->create,
+        .timeout_us = settings->timeout_us,
+        .settings = settings->settings,
+        .setting_count = settings->setting_count,
+    };
+}
+
+static int count_workers(const struct upsink_sink_type *type)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    int count = cores < 2 ? 2 : cores > VIEW_WORKERS_MAX ? VIEW_WORKERS_MAX : (int)cores;
+    return type->max_writers && (uint32_t)count > type->max_writers ? (int)type->max_writers : count;
+}
+
+static bool open_workers(struct view *view, struct upsink_error *err)
+{
+    for (int i = 0; i < view->worker_count; i++) {
+        struct worker *worker = &view->workers[i];
+        worker->view = view;
+        worker->number = i;
+        worker->host = (struct upsink_host){sizeof worker->host, worker, log_from_sink, sink_must_stop};
+        backoff_init(&worker->backoff, view->settings->retry_initial_us, view->settings->retry_max_us, NULL, NULL);
+        batch_init(&worker->batch, view->target.versioned, view->target.delete_mode == UPSINK_DELETE_SOFT);
+        if (!view->type->open(&worker->sink, &view->target, &worker->host, err))
+            return false;
+        worker->queue = source_queue_create(view->source);
+    }
+    snprintf(view->sink_name, sizeof view->sink_name, "%s", view->type->describe(view->workers[0].sink));
+    return true;
+}
+
+static bool open_dead_letters(struct view *view, struct upsink_error *err)
+{
+    if (view->settings->on_error != ON_ERROR_DLQ)
+        return true;
+    view->kafka_properties = calloc(view->config->kafka_count + 1, sizeof *view->kafka_properties);
+    if (!view->kafka_properties)
+        return upsink_fail(err, UPSINK_ERR_FATAL, "out_of_memory", "no memory for view %s", view->settings->name);
+    for (size_t i = 0; i < view->config->kafka_count; i++)
+        view->kafka_properties[i] = (struct dlq_property){view->config->kafka[i].name, view->config->kafka[i].value};
+    view->kafka = (struct dlq_kafka){.properties = view->kafka_properties, .count = view->config->kafka_count};
+    view->dlq = dlq_writer_create(&view->kafka, view->settings->dlq_topic, err);
+    return view->dlq != NULL;
+}
+
+struct view *view_create(const struct config *config, const struct view_config *settings, bool until_end,
+                         struct metrics *metrics, struct upsink_error *err)
+{
+    struct view *view = calloc(1, sizeof *view);
+    if (!view) {
+        upsink_fail(err, UPSINK_ERR_FATAL, "out_of_memory", "no memory for view %s", settings->name);
+        return NULL;
+    }
+    view->config = config;
+    view->settings = settings;
+    view->until_end = until_end;
+    pthread_mutex_init(&view->lock, NULL);
+    pthread_mutex_init(&view->dlq_lock, NULL);
+    pthread_cond_init(&view->changed, NULL);
+    struct source_handler handler = {view, route_partition, take_partition, give_partitions};
+    view->metrics = metrics_view_create(metrics, settings->name);
+    if (!view->metrics) {
+        upsink_fail(err, UPSINK_ERR_FATAL, "out_of_memory", "no memory for view %s", settings->name);
+        goto cleanup;
+    }
+    view->mapping = mapping_create(&settings->mapping, err);
+    view->type = view->mapping ? registry_find(settings->url, err) : NULL;
+    if (!view->type)
+        goto cleanup;
+    describe_target(view);
+    view->worker_count = count_workers(view->type);
+    view->source = source_create(config, settings, &handler, err);
+    if (!view->source || !open_workers(view, err) || !open_dead_letters(view, err))
+        goto cleanup;
+    return view;
+cleanup:
+    view_destroy(view);
+    return NULL;
+}
+
+bool view_start(struct view *view, struct upsink_error *err)
+{
+    if (!worker_prepare(&view->workers[0], err)) {
+        if (err->cls != UPSINK_ERR_OUTAGE && err->cls != UPSINK_ERR_UNKNOWN)
+            return false;
+        view_report(view, &view->workers[0], err);
+    }
+    if (!source_subscribe(view->source, err))
+        return false;
+    for (int i = 0; i < view->worker_count; i++)
+        view->workers[i].started = pthread_create(&view->workers[i].thread, NULL, worker_main, &view->workers[i]) == 0;
+    view->started = pthread_create(&view->thread, NULL, view_main, view) == 0;
+    if (!view->started || !view->workers[view->worker_count - 1].started) {
+        upsink_fail(err, UPSINK_ERR_FATAL, "no_threads", "view %s can't start its threads", view->settings->name);
+        view_stop(view);
+        return false;
+    }
+    return true;
+}
+
+void view_stop(struct view *view)
+{
+    atomic_store(&view->stopping, true);
+    pthread_mutex_lock(&view->lock);
+    pthread_cond_broadcast(&view->changed);
+    for (int i = 0; i < view->worker_count; i++)
+        if (view->workers[i].queue)
+            rd_kafka_queue_yield(view->workers[i].queue);
+    pthread_mutex_unlock(&view->lock);
+}
+
+void view_join(struct view *view)
+{
+    if (view->started)
+        pthread_join(view->thread, NULL);
+    else
+        join_workers(view); /* it never came to run */
+    view->started = false;
+}
+
+void view_destroy(struct view *view)
+{
+    if (!view)
+        return;
+    for (int i = 0; i < view->worker_count; i++) {
+        struct worker *worker = &view->workers[i];
+        if (worker->sink)
+            view->type->close(worker->sink);
+        if (worker->queue)
+            rd_kafka_queue_destroy(worker->queue);
+        batch_destroy(&worker->batch);
+        free(worker->lanes);
+        free(worker->inbox);
+    }
+    dlq_writer_destroy(view->dlq, 1000);
+    source_destroy(view->source);
+    source_ends_free(view->ends, view->end_count);
+    mapping_destroy(view->mapping);
+    free(view->kafka_properties);
+    free(view->lanes);
+    free(view->lane_workers);
+    pthread_cond_destroy(&view->changed);
+    pthread_mutex_destroy(&view->lock);
+    pthread_mutex_destroy(&view->dlq_lock);
+    free(view);
+}

@@ -1,0 +1,119 @@
+/* A running view: one consumer, a few workers, one sink connection for each of them.
+ *
+ * Threads: the view's own thread polls the group and routes partitions to workers; each worker takes records from its
+ * queue, decodes, folds, writes and commits, one batch after the other. `lock` guards what they share: the list of
+ * lanes, the inboxes, the reasons. Nobody holds it during I/O. */
+#ifndef UPSINK_VIEW_H
+#define UPSINK_VIEW_H
+
+#include "backoff.h"
+#include "connector/batch.h"
+#include "connector/config.h"
+#include "connector/lane.h"
+#include "connector/metrics.h"
+#include "connector/source.h"
+#include "dlq/writer.h"
+
+#include <pthread.h>
+
+enum { VIEW_WORKERS_MAX = 4, VIEW_CHUNK = 256 };
+
+/* All duplicate windows of a view together; with more partitions each remembers fewer records. */
+#define VIEW_WINDOW_BYTES ((size_t)48 << 20)
+
+struct view;
+
+struct worker {
+    struct view *view;
+    int number;
+    pthread_t thread;
+    bool started;
+    rd_kafka_queue_t *queue;
+    struct upsink_host host;
+    struct upsink_sink *sink;
+    bool prepared;
+    struct lane **lanes; /* the worker's own; entries move only between batches */
+    size_t lane_count, lane_room;
+    struct lane *last_lane;
+    struct batch batch;
+    struct backoff backoff;
+    uint32_t unknown_in_a_row;
+    int64_t committed_at_us; /* to the group; monotonic */
+    rd_kafka_message_t *chunk[VIEW_CHUNK];
+    /* guarded by view->lock */
+    struct lane **inbox;
+    size_t inbox_count, inbox_room;
+    size_t assigned; /* lanes that are or will be its own */
+    char trouble[400]; /* why it can't make progress just now; "" it can */
+};
+
+struct view {
+    const struct config *config;
+    const struct view_config *settings;
+    bool until_end;
+    struct mapping *mapping;
+    const struct upsink_sink_type *type;
+    struct upsink_view target;
+    char sink_name[256]; /* as the sink describes itself */
+    struct source *source;
+    struct dlq_property *kafka_properties;
+    struct dlq_kafka kafka;
+    struct dlq_writer *dlq;
+    pthread_mutex_t dlq_lock;
+    bool dlq_open;
+    struct metrics_view *metrics;
+    pthread_t thread;
+    bool started;
+    struct worker workers[VIEW_WORKERS_MAX];
+    int worker_count;
+    _Atomic bool stopping, halted, finished, ever_prepared;
+    /* guarded by lock */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct lane **lanes; /* all that are assigned or still being released */
+    int *lane_workers;
+    size_t lane_count, lane_room;
+    struct upsink_error halt_error;
+    uint64_t recent[16]; /* stop_above: did the last 1,000 records fail? */
+    uint32_t recent_count, recent_next, recent_failed;
+    uint64_t dead_letters;
+    /* of the view's thread */
+    struct source_end *ends;
+    size_t end_count;
+};
+
+/* Parses, opens the sink (no I/O). NULL with an error of class CONFIG or FATAL. config, settings and metrics outlive it. */
+UPSINK_NODISCARD struct view *view_create(const struct config *config, const struct view_config *settings, bool until_end,
+                                          struct metrics *metrics, struct upsink_error *err);
+
+/* Prepares the sink where it can be reached, joins the group, starts the threads. */
+UPSINK_NODISCARD bool view_start(struct view *view, struct upsink_error *err);
+
+/* Asks the view to finish what is in flight; view_join waits until it has left the group. */
+void view_stop(struct view *view);
+void view_join(struct view *view);
+void view_destroy(struct view *view);
+
+/* Is it making progress? If not, appends "NAME: why\n". Any thread. */
+bool view_is_ready(struct view *view, struct buf *reasons);
+
+/* A person has to look: nothing more is consumed. The first call wins. */
+void view_halt(struct view *view, const struct upsink_error *err);
+
+/* Workers' side. */
+void view_register_lane(struct view *view, struct lane *lane, int worker);
+void view_release_lane(struct view *view, struct lane *lane); /* frees it */
+void view_report(struct view *view, struct worker *worker, const struct upsink_error *err); /* NULL: all well */
+void view_count_outcomes(struct view *view, size_t good, size_t failed);
+
+/* worker.c, worker_start.c, worker_deliver.c */
+void *worker_main(void *worker);
+bool worker_wait(struct worker *worker, int64_t duration_us); /* false: stopping, or a lane has to be let go */
+bool worker_prepare(struct worker *worker, struct upsink_error *err);
+bool worker_start_lane(struct worker *worker, struct lane *lane, struct upsink_error *err);
+void worker_handle_failure(struct worker *worker, const struct upsink_error *err);
+void worker_deliver(struct worker *worker);
+void worker_commit_group(struct worker *worker, bool now);
+void worker_drop_batch(struct worker *worker);
+
+#endif

@@ -1,0 +1,290 @@
+/* A worker's life: take lanes over, let them go, fill a batch, hand it to delivery. */
+#include "connector/view.h"
+
+#include "clock.h"
+#include "log.h"
+
+#include <stdlib.h>
+
+enum { IDLE_MS = 100 };
+
+static bool is_stopping(const struct worker *worker)
+{
+    return atomic_load(&worker->view->stopping);
+}
+
+static bool has_revoked_lane(const struct worker *worker)
+{
+    for (size_t i = 0; i < worker->lane_count; i++)
+        if (atomic_load(&worker->lanes[i]->revoked))
+            return true;
+    return false;
+}
+
+bool worker_wait(struct worker *worker, int64_t duration_us)
+{
+    struct view *view = worker->view;
+    int64_t deadline = clock_monotonic_us() + duration_us;
+    bool go_on = true;
+    pthread_mutex_lock(&view->lock);
+    while (go_on && clock_monotonic_us() < deadline) {
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += 50 * 1000 * 1000;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        pthread_cond_timedwait(&view->changed, &view->lock, &until);
+        go_on = !is_stopping(worker) && !has_revoked_lane(worker);
+    }
+    pthread_mutex_unlock(&view->lock);
+    return go_on;
+}
+
+static void accept_lanes(struct worker *worker)
+{
+    struct view *view = worker->view;
+    pthread_mutex_lock(&view->lock);
+    size_t wanted = worker->lane_count + worker->inbox_count;
+    if (wanted > worker->lane_room) {
+        struct lane **lanes = realloc(worker->lanes, (wanted + 16) * sizeof *lanes);
+        if (lanes) {
+            worker->lanes = lanes;
+            worker->lane_room = wanted + 16;
+        }
+    }
+    while (worker->inbox_count && worker->lane_count < worker->lane_room)
+        worker->lanes[worker->lane_count++] = worker->inbox[--worker->inbox_count];
+    pthread_mutex_unlock(&view->lock);
+}
+
+static void release_lanes(struct worker *worker, bool all)
+{
+    bool committed = false;
+    for (size_t i = worker->lane_count; i-- > 0;) {
+        struct lane *lane = worker->lanes[i];
+        if (!all && !atomic_load(&lane->revoked))
+            continue;
+        if (!committed)
+            worker_commit_group(worker, true);
+        committed = true;
+        worker->lanes[i] = worker->lanes[--worker->lane_count];
+        worker->last_lane = NULL;
+        view_release_lane(worker->view, lane);
+    }
+}
+
+/* Each failed start is a failure of the sink or of Kafka: the others would fare alike. */
+static bool start_lanes(struct worker *worker)
+{
+    struct upsink_error err = {0};
+    for (size_t i = 0; i < worker->lane_count; i++) {
+        struct lane *lane = worker->lanes[i];
+        if (lane->state != LANE_STARTING || lane->retry_at_us > clock_monotonic_us())
+            continue;
+        if (!worker_start_lane(worker, lane, &err)) {
+            lane_restart(lane, 0);
+            worker_handle_failure(worker, &err);
+            return false;
+        }
+        view_report(worker->view, worker, NULL);
+    }
+    return true;
+}
+
+static struct lane *find_lane(struct worker *worker, const rd_kafka_message_t *message)
+{
+    struct lane *lane = worker->last_lane;
+    if (lane && lane->partition == message->partition && lane->topic_handle == message->rkt)
+        return lane;
+    const char *topic = message->rkt ? rd_kafka_topic_name(message->rkt) : "";
+    for (size_t i = 0; i < worker->lane_count; i++) {
+        lane = worker->lanes[i];
+        if (lane->partition == message->partition && strcmp(lane->topic, topic) == 0) {
+            lane->topic_handle = message->rkt;
+            worker->last_lane = lane;
+            return lane;
+        }
+    }
+    return NULL;
+}
+
+static uint32_t lane_number(const struct worker *worker, const struct lane *lane)
+{
+    for (uint32_t i = 0; i < worker->lane_count; i++)
+        if (worker->lanes[i] == lane)
+            return i;
+    return 0;
+}
+
+static struct upsink_slice read_header(const void *context, const char *name)
+{
+    rd_kafka_headers_t *headers;
+    const void *value;
+    size_t size;
+    if (rd_kafka_message_headers(context, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+        rd_kafka_header_get_last(headers, name, &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return UPSINK_SLICE_ABSENT;
+    return (struct upsink_slice){value, value ? size : 0};
+}
+
+static struct record record_of(const rd_kafka_message_t *message, const struct lane *lane)
+{
+    int64_t timestamp_ms = rd_kafka_message_timestamp(message, NULL);
+    return (struct record){.key = {message->key, message->key_len},
+                           .value = {message->payload, message->len},
+                           .topic = upsink_slice_of(lane->topic),
+                           .partition = lane->partition,
+                           .offset = message->offset,
+                           .timestamp = timestamp_ms < 0 ? -1 : timestamp_ms * 1000,
+                           .header = read_header,
+                           .header_context = message};
+}
+
+/* Handled before: only its ids count, and that it is still the same record. */
+static void warm_lane(struct worker *worker, struct lane *lane, const rd_kafka_message_t *message)
+{
+    struct record record = record_of(message, lane);
+    if (message->offset == lane->marked.offset &&
+        (rd_kafka_message_timestamp(message, NULL) != lane->marked.timestamp_ms ||
+         resume_mark_hash(record.key, record.value) != lane->marked.hash)) {
+        lane_restart(lane, 0);
+        lane->mark_differs = true;
+        return;
+    }
+    struct upsink_change change = {0};
+    struct window_ids ids = {0, 0};
+    if (mapping_decode_ids(worker->view->mapping, &record, &worker->batch.arena, &change)) {
+        ids.event = window_hash(change.key, change.event_id, 0);
+        ids.change = window_hash(change.key, change.change_id, 1);
+    }
+    window_add(&lane->window, ids);
+    if (worker->batch.record_count == 0)
+        arena_clear(&worker->batch.arena);
+}
+
+/* true: the batch keeps the message. */
+static bool take_record(struct worker *worker, struct lane *lane, rd_kafka_message_t *message)
+{
+    if (message->offset < lane->expected)
+        return false;
+    lane->expected = message->offset + 1;
+    if (message->offset < lane->start) {
+        warm_lane(worker, lane, message);
+        return false;
+    }
+    lane->state = LANE_ACTIVE;
+    struct record record = record_of(message, lane);
+    struct upsink_change change = {0};
+    struct upsink_error err;
+    upsink_error_clear(&err);
+    enum decode_outcome outcome =
+        mapping_decode(worker->view->mapping, &record, &worker->batch.arena, &change, &err);
+    change.topic = record.topic;
+    change.partition = record.partition;
+    change.offset = record.offset;
+    change.timestamp = record.timestamp;
+    change.generation = lane->note.generation;
+    change.floor = lane->note.floor;
+    if (batch_add(&worker->batch, outcome, &change, &err, mapping_has_ids(worker->view->mapping) ? &lane->window : NULL,
+                  lane_number(worker, lane), message, message->len + message->key_len))
+        return true;
+    upsink_fail(&err, UPSINK_ERR_FATAL, "out_of_memory", "no memory for a batch of view %s; lower batch.max_bytes",
+                worker->view->settings->name);
+    view_halt(worker->view, &err);
+    return false;
+}
+
+/* Not a record: the end of the partition, or trouble with it. */
+static void take_event(struct worker *worker, struct lane *lane, const rd_kafka_message_t *event)
+{
+    if (event->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        if (event->offset > lane->expected)
+            lane->expected = event->offset; /* what stands there is not for readers: transaction markers */
+        if (lane->expected >= lane->start)
+            lane->state = LANE_ACTIVE;
+        return;
+    }
+    log_write(LOG_LEVEL_WARN, "the partition can't be read; it is looked at again", LOG_STR("view", worker->view->settings->name),
+              LOG_STR("topic", lane->topic), LOG_INT("partition", lane->partition), LOG_INT("offset", lane->expected),
+              LOG_STR("reason", rd_kafka_message_errstr(event)));
+    source_pause(worker->view->source, lane->topic, lane->partition);
+    lane->retry_at_us = -1; /* after the batch: its records are still good */
+}
+
+static void take_message(struct worker *worker, rd_kafka_message_t *message)
+{
+    struct lane *lane = find_lane(worker, message);
+    bool kept = false;
+    if (lane && (lane->state == LANE_WARMING || lane->state == LANE_ACTIVE) && !atomic_load(&lane->revoked) &&
+        lane->retry_at_us >= 0) {
+        if (message->err)
+            take_event(worker, lane, message);
+        else
+            kept = take_record(worker, lane, message);
+    }
+    if (!kept)
+        rd_kafka_message_destroy(message);
+}
+
+/* Folding more while there is a backlog: what counts first is what reaches the sink. */
+static bool is_full(const struct worker *worker)
+{
+    const struct view_config *settings = worker->view->settings;
+    const struct batch *batch = &worker->batch;
+    return batch->entity_count >= settings->batch_max_records || batch->bytes >= settings->batch_max_bytes ||
+           batch->record_count / 4 >= settings->batch_max_records || atomic_load(&worker->view->halted);
+}
+
+static void fill_batch(struct worker *worker)
+{
+    rd_kafka_message_t *first = rd_kafka_consume_queue(worker->queue, IDLE_MS);
+    if (!first)
+        return;
+    take_message(worker, first);
+    int64_t deadline = clock_monotonic_us() + worker->view->settings->batch_linger_us;
+    while (!is_full(worker) && !is_stopping(worker)) {
+        size_t room = worker->view->settings->batch_max_records - worker->batch.entity_count;
+        size_t wanted = room < VIEW_CHUNK ? room : VIEW_CHUNK;
+        ssize_t count = rd_kafka_consume_batch_queue(worker->queue, 0, worker->chunk, wanted);
+        for (ssize_t i = 0; i < count; i++)
+            take_message(worker, worker->chunk[i]);
+        if (count > 0)
+            continue;
+        int64_t left = deadline - clock_monotonic_us();
+        if (left <= 0)
+            return;
+        rd_kafka_message_t *next = rd_kafka_consume_queue(worker->queue, (int)(left / 1000 + 1));
+        if (next)
+            take_message(worker, next);
+    }
+}
+
+/* Lanes whose partition reported trouble start again once their records are done. */
+static void restart_troubled(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->lane_count; i++)
+        if (worker->lanes[i]->retry_at_us < 0)
+            lane_restart(worker->lanes[i], clock_monotonic_us() + CLOCK_SECOND / 2);
+}
+
+void *worker_main(void *argument)
+{
+    struct worker *worker = argument;
+    while (!is_stopping(worker)) {
+        accept_lanes(worker);
+        release_lanes(worker, false);
+        if (atomic_load(&worker->view->halted)) {
+            worker_wait(worker, CLOCK_SECOND / 10);
+            continue;
+        }
+        if (!start_lanes(worker))
+            continue;
+        fill_batch(worker);
+        worker_deliver(worker);
+        restart_troubled(worker);
+        worker_commit_group(worker, false);
+    }
+    accept_lanes(worker);
+    release_lanes(worker, true);
+    return NULL;
+}
