@@ -44,7 +44,7 @@ struct worker {
     struct lane **inbox;
     size_t inbox_count, inbox_room;
     size_t assigned; /* lanes that are or will be its own */
-    char trouble[400]; /* why it can't make progress just now; "" it can */
+    char trouble[640]; /* why it can't make progress just now; "" it can */
 };
 
 struct view {
