@@ -196,9 +196,9 @@ static enum fate fate_of(enum upsink_verdict verdict)
 /* Must the sink see `head` before `change`, which wins against it? */
 static bool must_part(const struct batch *batch, const struct upsink_change *head, const struct upsink_change *change)
 {
-    if (batch->soft)
-        return head->op != change->op;
-    return batch->versioned && (head->flags & UPSINK_BY_POSITION) && change->op == UPSINK_UPSERT;
+    if (batch->soft && head->op != change->op)
+        return true;
+    return batch->versioned && (head->flags & UPSINK_BY_POSITION) && !(change->flags & UPSINK_BY_POSITION);
 }
 
 /* Finds the first run of what is open: its latest change (head) and where it ends. */
@@ -241,8 +241,10 @@ static void plan_entity(struct batch *batch, struct batch_entity *entity)
                 if (entity->head != BATCH_NONE)
                     batch->records[entity->head].mark = FATE_SUPERSEDED;
                 entity->end = BATCH_NONE;
+            }
+            if (by_position && has_highest) {
                 change->version = highest;
-                change->flags |= has_highest ? UPSINK_HAS_VERSION : 0;
+                change->flags |= UPSINK_HAS_VERSION;
             }
             if (entity->end == BATCH_NONE)
                 entity->head = i;
