@@ -97,9 +97,9 @@ static inline size_t json_lex_utf8(const char *p, const char *end)
     code = (lead & 0x0F) << 12 | ((unsigned char)p[1] & 0x3FU) << 6 | ((unsigned char)p[2] & 0x3FU);
     if (lead < 0xF0)
         return code >= 0x800 && (code < 0xD800 || code > 0xDFFF) ? 3 : 0;
-    /* `code` lacks the last six bits here, and the lead's fourth: F0 to F4 leave 0 to 4. */
-    if (lead > 0xF4 || room < 4 || !json_lex_is_tail(p[3]))
+    if (room < 4 || !json_lex_is_tail(p[3]))
         return 0;
+    /* `code` lacks the last six bits here. A lead beyond F4 leaves at least 5 << 12 in it. */
     return code >= 0x10000 >> 6 && code <= 0x10FFFF >> 6 ? 4 : 0;
 }
 

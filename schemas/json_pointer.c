@@ -36,24 +36,27 @@ static uint32_t parse_index(const char *name, size_t len)
     return index;
 }
 
-/* Appends an unconnected node that takes over `name`. */
-static bool append_node(struct json_paths *paths, char *name, size_t len)
+/* Appends an unconnected node with the name that stands last in paths->names, from `name_at` on. */
+static bool append_node(struct json_paths *paths, size_t name_at, struct upsink_error *err)
 {
+    const size_t len = paths->names.len - name_at;
+    const char *name = paths->names.data + name_at;
     struct json_node *node;
     if (paths->count == NODES_MAX)
-        return false;
+        return upsink_fail(err, UPSINK_ERR_CONFIG, "too_many_pointers",
+                           "the JSON Pointers of one view name too many fields; use fewer");
     if (paths->count == paths->capacity) {
         size_t capacity = paths->capacity ? 2 * paths->capacity : 16;
         struct json_node *nodes = realloc(paths->nodes, capacity * sizeof *nodes);
         if (!nodes)
-            return false;
+            return out_of_memory(err);
         paths->nodes = nodes;
         paths->capacity = capacity;
     }
     node = &paths->nodes[paths->count++];
     memset(node, 0, sizeof *node);
     node->slot = -1;
-    node->name = name;
+    node->name_at = name_at;
     node->name_len = len;
     node->head = json_trie_head(name, len, name + len);
     node->index = parse_index(name, len);
@@ -72,24 +75,17 @@ static void connect_child(struct json_paths *paths, unsigned parent_at, unsigned
         parent->index_bound = child->index + 1;
 }
 
-/* One name of a pointer with ~0 and ~1 resolved, from *at (behind the slash) to the next slash. */
-static char *take_segment(const char **at, size_t *len)
+/* Appends one name of a pointer, with ~0 and ~1 resolved, to paths->names; from `p` (behind the
+ * slash) to the next slash, which is returned. */
+static const char *append_name(struct json_paths *paths, const char *p)
 {
-    const char *p = *at;
-    size_t n = 0;
-    char *name = malloc(strcspn(p, "/") + 1);
-    if (!name)
-        return NULL;
     for (; *p && *p != '/'; p++) {
         if (*p == '~')
-            name[n++] = *++p == '0' ? '~' : '/';
+            buf_append_byte(&paths->names, *++p == '0' ? '~' : '/');
         else
-            name[n++] = *p;
+            buf_append_byte(&paths->names, *p);
     }
-    name[n] = '\0';
-    *at = p;
-    *len = n;
-    return name;
+    return p;
 }
 
 static bool check_pointer(const char *pointer, struct upsink_error *err)
@@ -109,38 +105,39 @@ static bool check_pointer(const char *pointer, struct upsink_error *err)
     return true;
 }
 
-/* The node that a pointer leads to, made on the way where it does not exist yet. */
+/* The child with the name that stands last in paths->names, made where it does not exist yet. */
+static bool reach_child(struct json_paths *paths, size_t name_at, unsigned *at, struct upsink_error *err)
+{
+    const struct buf *names = &paths->names;
+    const struct json_node *child = json_trie_find(paths, &paths->nodes[*at], names->data + name_at,
+                                                   names->len - name_at, names->data + names->len);
+    if (child) {
+        paths->names.len = name_at;
+        *at = (unsigned)(child - paths->nodes);
+        return true;
+    }
+    if (!append_node(paths, name_at, err))
+        return false;
+    connect_child(paths, *at, (unsigned)(paths->count - 1));
+    *at = (unsigned)(paths->count - 1);
+    return true;
+}
+
+/* The node that a pointer leads to. */
 static bool reach_node(struct json_paths *paths, const char *pointer, unsigned *place,
                        struct upsink_error *err)
 {
-    unsigned at = 0;
+    *place = JSON_WHOLE;
     if (!check_pointer(pointer, err))
         return false;
     while (*pointer == '/') {
-        const struct json_node *child;
-        size_t len;
-        char *name;
-        pointer++;
-        name = take_segment(&pointer, &len);
-        if (!name)
+        size_t name_at = paths->names.len;
+        pointer = append_name(paths, pointer + 1);
+        if (paths->names.failed)
             return out_of_memory(err);
-        child = json_trie_find(paths, &paths->nodes[at], name, len, name + len);
-        if (child) {
-            at = (unsigned)(child - paths->nodes);
-            free(name);
-            continue;
-        }
-        if (!append_node(paths, name, len)) {
-            free(name);
-            return paths->count == NODES_MAX
-                       ? upsink_fail(err, UPSINK_ERR_CONFIG, "too_many_pointers",
-                                     "the JSON Pointers of one view name too many fields; use fewer")
-                       : out_of_memory(err);
-        }
-        connect_child(paths, at, (unsigned)(paths->count - 1));
-        at = (unsigned)(paths->count - 1);
+        if (!reach_child(paths, name_at, place, err))
+            return false;
     }
-    *place = at;
     return true;
 }
 
@@ -158,10 +155,11 @@ static void mark_slot(struct json_paths *paths, unsigned target, unsigned slot)
 struct json_paths *json_paths_create(void)
 {
     struct json_paths *paths = calloc(1, sizeof *paths);
-    char *name = calloc(1, 1);
-    if (!paths || !name || !append_node(paths, name, 0)) {
-        free(name);
-        free(paths);
+    if (!paths)
+        return NULL;
+    buf_init(&paths->names);
+    if (!buf_reserve(&paths->names, 1) || !append_node(paths, 0, NULL)) {
+        json_paths_destroy(paths);
         return NULL;
     }
     return paths;
@@ -171,8 +169,7 @@ void json_paths_destroy(struct json_paths *paths)
 {
     if (!paths)
         return;
-    for (size_t i = 0; i < paths->count; i++)
-        free(paths->nodes[i].name);
+    buf_destroy(&paths->names);
     free(paths->nodes);
     free(paths);
 }

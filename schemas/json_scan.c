@@ -15,7 +15,7 @@ static inline const struct json_node *find_member(const struct scanner *s, const
         return json_trie_find(s->paths, node, name + 1, raw.len - 2, s->end);
     for (unsigned at = node->first_child; at; at = s->paths->nodes[at].next_sibling) {
         const struct json_node *child = &s->paths->nodes[at];
-        if (json_text_equals(raw, (struct upsink_slice){child->name, child->name_len}))
+        if (json_text_equals(raw, json_trie_name(s->paths, child)))
             return child;
     }
     return NULL;

@@ -4,6 +4,8 @@
 
 #include "json_pointer.h"
 
+#include "buf.h"
+
 #include <stdint.h>
 
 #define JSON_TRIE_BUCKETS 16
@@ -13,7 +15,7 @@
 struct json_node {
     uint64_t slots; /* one bit for each slot at this node or below */
     uint64_t head;  /* the first eight bytes of the name, see json_trie_head */
-    char *name;     /* unescaped; owned */
+    size_t name_at; /* unescaped, in json_paths.names */
     size_t name_len;
     uint32_t index;       /* the name as an array index, or JSON_NO_INDEX */
     uint32_t index_bound; /* elements of an array from here on match no child */
@@ -29,7 +31,13 @@ struct json_paths {
     size_t count;
     size_t capacity;
     size_t slots;
+    struct buf names;
 };
+
+static inline struct upsink_slice json_trie_name(const struct json_paths *paths, const struct json_node *node)
+{
+    return (struct upsink_slice){paths->names.data + node->name_at, node->name_len};
+}
 
 /* The first eight bytes of a name, zero behind a shorter one: most comparisons are over with it.
  * `end` is where readable memory ends. */
@@ -63,7 +71,7 @@ static inline const struct json_node *json_trie_find(const struct json_paths *pa
     while (at) {
         const struct json_node *child = &paths->nodes[at];
         if (child->head == head && child->name_len == len &&
-            (len <= 8 || memcmp(child->name + 8, name + 8, len - 8) == 0))
+            (len <= 8 || memcmp(json_trie_name(paths, child).data + 8, name + 8, len - 8) == 0))
             return child;
         at = child->next_in_bucket;
     }

@@ -120,6 +120,7 @@ static void the_state_hash_never_changes(void **state)
 static void many_members_are_sorted_too(void **state)
 {
     struct json_canonical *canonical = json_canonical_create();
+    unsigned char hash[JSON_HASH_BYTES], again[JSON_HASH_BYTES];
     struct buf text, out;
     unsigned seen = 0;
     (void)state;
@@ -137,6 +138,10 @@ static void many_members_are_sorted_too(void **state)
         assert_true(value >= 10000 && value * 7919U % 10000U == name);
     }
     assert_int_equal(seen, 10000);
+    /* The memory of so large a value was given back: the next one must do without it. */
+    assert_true(json_state_hash(canonical, buf_view(&text), NULL, hash, NULL));
+    assert_true(json_state_hash(canonical, buf_view(&out), NULL, again, NULL));
+    assert_memory_equal(hash, again, sizeof hash);
     buf_destroy(&text);
     buf_destroy(&out);
     json_canonical_destroy(canonical);

@@ -254,6 +254,7 @@ static const struct refusal invalid[] = {
     {T("[\"\\ud800\"]"), JSON_FAULT_LONE_SURROGATE, 2},
     {T("[\"\\udc00\"]"), JSON_FAULT_LONE_SURROGATE, 2},
     {T("[\"\\uD800\\uD800\"]"), JSON_FAULT_LONE_SURROGATE, 2},
+    {T("[\"\\udc00\\udc00\"]"), JSON_FAULT_LONE_SURROGATE, 2},
     {T("[\"\\udbff\\u0041\"]"), JSON_FAULT_LONE_SURROGATE, 2},
     {T("[\"\\uD888\\u\"]"), JSON_FAULT_ESCAPE, 8},
     {T("[\"\\uD83Dabcdef\"]"), JSON_FAULT_LONE_SURROGATE, 2},
