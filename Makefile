@@ -94,6 +94,12 @@ unit: $(UNIT_BIN)
 deps: ## install what building and testing need (apt)
 	@deploy/install-deps.sh build test lint
 
+check-layers: ## who may include whom (ARCHITECTURE.md, Rooms)
+	@! grep -nE '^#include "(connector|schemas|sinks|dlq)/' connector/base/*.[ch] /dev/null
+	@! grep -nE '^#include "(connector|dlq)/|^#include "sinks/[^s]' schemas/*.[ch]
+	@! grep -nE '^#include "(connector|dlq)/' sinks/*.[ch] sinks/*/*.[ch]
+	@! grep -nE '^#include "(connector|sinks)/' dlq/*.[ch]
+
 clean: ## remove what was built
 	rm -rf build build-asan build-tsan
 

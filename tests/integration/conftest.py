@@ -1,0 +1,44 @@
+import pathlib
+import signal
+import sys
+import tempfile
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+import harness  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory):
+    server = harness.Kafka(tmp_path_factory.mktemp("kafka") / "server")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory):
+    # The server's user must be able to reach its directory.
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="upsink-pg-"))
+    directory.chmod(0o755)
+    server = harness.Postgres(directory / "server")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def upsink(tmp_path):
+    """Starts the program; what still runs at the end of the test is stopped."""
+    started = []
+
+    def start(*args, **options):
+        process = harness.Upsink(*args, directory=tmp_path, **options)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.process.poll() is None:
+            process.process.send_signal(signal.SIGCONT)
+        process.kill9()
