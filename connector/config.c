@@ -36,9 +36,11 @@ static bool compose(struct config_loader *loader, struct config_node *root,
 
 static bool check(struct config_loader *loader, const struct config_node *root, struct config *config)
 {
+    const struct config_node *views = config_node_find(root, "views");
     if (!config->view_count)
-        return config_fail(loader, root,
-                           "it has no views; each needs at least a topic and a sink, below views.NAME");
+        return config_fail_plain(
+            loader, views ? views : root,
+            "there are no views; each needs at least a topic and a sink, below views.NAME");
     return config_check_kafka(loader, root) && config_check_http(loader, root, config);
 }
 
