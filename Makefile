@@ -89,6 +89,18 @@ $(BUILD)/tests/contract/suite: $(call obj,$(CONTRACT)) $(BUILD)/libupsink.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $^ $(LIBS) -lcmocka -o $@
 
+# The sinks in memory, `fake:` and, without transactions, `fakeplain:`, for the suite and for tests of the connector.
+FAKE_DIR   = tests/contract/fake_sink
+FAKE_SINKS = $(BUILD)/tests/contract/libupsink_fake.so $(BUILD)/tests/contract/libupsink_fakeplain.so
+$(BUILD)/obj/$(FAKE_DIR)/plain.o: $(FAKE_DIR)/fake.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -DFAKE_PLAIN $(CFLAGS) -c $< -o $@
+$(BUILD)/tests/contract/libupsink_fake.so: $(BUILD)/obj/$(FAKE_DIR)/fake.o
+$(BUILD)/tests/contract/libupsink_fakeplain.so: $(BUILD)/obj/$(FAKE_DIR)/plain.o
+$(FAKE_SINKS): $(call obj,$(FAKE_DIR)/store.c $(FAKE_DIR)/api.c) $(BUILD)/libupsink_base.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -shared $(filter %.o,$^) $(filter %.a,$^) -lxxhash -o $@
+
 unit: $(UNIT_BIN)
 
 deps: ## install what building and testing need (apt)
