@@ -13,6 +13,7 @@
 
 enum lane_state {
     LANE_STARTING, /* not yet claimed, or to be claimed again */
+    LANE_DECIDED,  /* knows where to start, but does not read yet */
     LANE_WARMING,  /* reads what was handled before, for the duplicate window and the mark */
     LANE_ACTIVE,
     LANE_HALTED

@@ -27,7 +27,7 @@ struct source {
 
 /* What is upsink's own to decide. */
 static const char *const reserved[] = {"group.id", "enable.auto.commit", "enable.auto.offset.store",
-                                       "enable.partition.eof", "isolation.level", NULL};
+                                       "enable.partition.eof", "isolation.level", "partition.assignment.strategy", NULL};
 
 static bool check_reserved(const struct config *config, struct upsink_error *err)
 {
@@ -42,14 +42,13 @@ static bool check_reserved(const struct config *config, struct upsink_error *err
 
 static const struct dlq_property defaults[] = {
     {"client.id", "upsink"},
-    {"partition.assignment.strategy", "cooperative-sticky"},
     {"allow.auto.create.topics", "false"},
     {"topic.metadata.refresh.interval.ms", "15000"},
     {"queued.max.messages.kbytes", "4096"},
     {"fetch.message.max.bytes", "524288"},
     {"fetch.max.bytes", "1048576"},
     {"message.max.bytes", "1000000"},
-    {"fetch.wait.max.ms", "100"},
+    {"fetch.wait.max.ms", "50"},
     {"reconnect.backoff.max.ms", "5000"},
     {"socket.nagle.disable", "true"},
 };
@@ -118,12 +117,6 @@ static void forward_partition(struct source *source, const rd_kafka_topic_partit
     }
 }
 
-static bool is_cooperative(struct source *source)
-{
-    const char *protocol = rd_kafka_rebalance_protocol(source->consumer);
-    return protocol && strcmp(protocol, "COOPERATIVE") == 0;
-}
-
 static void take_error(struct source *source, rd_kafka_error_t *error, const char *what)
 {
     if (!error)
@@ -137,10 +130,10 @@ static void take_partitions(struct source *source, rd_kafka_topic_partition_list
     for (int i = 0; i < list->cnt; i++)
         forward_partition(source, &list->elems[i],
                           source->handler.route(source->handler.context, list->elems[i].topic, list->elems[i].partition));
-    if (is_cooperative(source))
-        take_error(source, rd_kafka_incremental_assign(source->consumer, list), "partitions could not be taken");
-    else
-        rd_kafka_assign(source->consumer, list);
+    /* Any offset will do until the worker knows the right one; without one librdkafka would look for its own. */
+    for (int i = 0; i < list->cnt; i++)
+        list->elems[i].offset = 0;
+    take_error(source, rd_kafka_incremental_assign(source->consumer, list), "partitions could not be taken");
     rd_kafka_pause_partitions(source->consumer, list);
     for (int i = 0; i < list->cnt; i++)
         source->handler.assigned(source->handler.context, list->elems[i].topic, list->elems[i].partition);
@@ -156,10 +149,7 @@ static void give_partitions(struct source *source, rd_kafka_topic_partition_list
                                 rd_kafka_assignment_lost(source->consumer));
         free(partitions);
     }
-    if (is_cooperative(source))
-        take_error(source, rd_kafka_incremental_unassign(source->consumer, list), "partitions could not be given back");
-    else
-        rd_kafka_assign(source->consumer, NULL);
+    take_error(source, rd_kafka_incremental_unassign(source->consumer, list), "partitions could not be given back");
     for (int i = 0; i < list->cnt; i++)
         forward_partition(source, &list->elems[i], NULL);
 }
@@ -221,6 +211,7 @@ static rd_kafka_t *open_consumer(struct source *source, struct upsink_error *err
     const struct dlq_property fixed[] = {
         {"group.id", source->view->group},      {"enable.auto.commit", "false"},   {"enable.auto.offset.store", "false"},
         {"enable.partition.eof", "true"},       {"isolation.level", "read_committed"}, {"auto.offset.reset", "error"},
+        {"partition.assignment.strategy", "cooperative-sticky"},
     };
     rd_kafka_conf_t *conf = dlq_client_conf(&source->kafka, RD_KAFKA_CONSUMER, defaults, sizeof defaults / sizeof *defaults,
                                             fixed, sizeof fixed / sizeof *fixed, err);
@@ -525,6 +516,20 @@ int64_t source_committed(struct source *source, const char *topic, int32_t parti
     return offset;
 }
 
+/* An offset that was out of range has stopped the partition's fetcher, and what is stopped can't seek. */
+static rd_kafka_resp_err_t assign_again(struct source *source, rd_kafka_topic_partition_list_t *list, int64_t offset)
+{
+    rd_kafka_error_t *error = rd_kafka_incremental_unassign(source->consumer, list);
+    if (!error) {
+        list->elems[0].offset = offset;
+        error = rd_kafka_incremental_assign(source->consumer, list);
+    }
+    rd_kafka_resp_err_t code = error ? rd_kafka_error_code(error) : RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (error)
+        rd_kafka_error_destroy(error);
+    return code;
+}
+
 bool source_seek(struct source *source, const char *topic, int32_t partition, int64_t offset, struct upsink_error *err)
 {
     rd_kafka_topic_partition_list_t *list = list_of(topic, partition, offset);
@@ -532,6 +537,8 @@ bool source_seek(struct source *source, const char *topic, int32_t partition, in
     rd_kafka_resp_err_t code = error ? rd_kafka_error_code(error) : list->elems[0].err;
     if (error)
         rd_kafka_error_destroy(error);
+    if (code == RD_KAFKA_RESP_ERR__STATE)
+        code = assign_again(source, list, offset);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         code = rd_kafka_resume_partitions(source->consumer, list);
     rd_kafka_topic_partition_list_destroy(list);

@@ -111,6 +111,7 @@ void *worker_main(void *worker);
 bool worker_wait(struct worker *worker, int64_t duration_us); /* false: stopping, or a lane has to be let go */
 bool worker_prepare(struct worker *worker, struct upsink_error *err);
 bool worker_start_lane(struct worker *worker, struct lane *lane, struct upsink_error *err);
+bool worker_open_lane(struct worker *worker, struct lane *lane, struct upsink_error *err);
 void worker_handle_failure(struct worker *worker, const struct upsink_error *err);
 void worker_deliver(struct worker *worker);
 void worker_commit_group(struct worker *worker, bool now);

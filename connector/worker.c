@@ -73,21 +73,29 @@ static void release_lanes(struct worker *worker, bool all)
     }
 }
 
-/* Each failed start is a failure of the sink or of Kafka: the others would fare alike. */
-static bool start_lanes(struct worker *worker)
+/* A failed start is a failure of the sink or of Kafka: the other lanes would fare alike. */
+static bool try_lane(struct worker *worker, struct lane *lane, bool (*step)(struct worker *, struct lane *, struct upsink_error *))
 {
     struct upsink_error err = {0};
-    for (size_t i = 0; i < worker->lane_count; i++) {
-        struct lane *lane = worker->lanes[i];
-        if (lane->state != LANE_STARTING || lane->retry_at_us > clock_monotonic_us())
-            continue;
-        if (!worker_start_lane(worker, lane, &err)) {
-            lane_restart(lane, 0);
-            worker_handle_failure(worker, &err);
-            return false;
-        }
+    if (step(worker, lane, &err)) {
         view_report(worker->view, worker, NULL);
+        return true;
     }
+    lane_restart(lane, 0);
+    worker_handle_failure(worker, &err);
+    return false;
+}
+
+/* All decisions come before the first fetch: on one connection, Kafka answers nothing else while a fetch waits. */
+static bool start_lanes(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->lane_count; i++)
+        if (worker->lanes[i]->state == LANE_STARTING && worker->lanes[i]->retry_at_us <= clock_monotonic_us() &&
+            !try_lane(worker, worker->lanes[i], worker_start_lane))
+            return false;
+    for (size_t i = 0; i < worker->lane_count; i++)
+        if (worker->lanes[i]->state == LANE_DECIDED && !try_lane(worker, worker->lanes[i], worker_open_lane))
+            return false;
     return true;
 }
 

@@ -355,7 +355,7 @@ void worker_commit_group(struct worker *worker, bool now)
     for (size_t i = 0; i < worker->lane_count; i++) {
         struct lane *lane = worker->lanes[i];
         int64_t done = atomic_load(&lane->done);
-        if (lane->state == LANE_STARTING || lane->state == LANE_WARMING || done < 0 || done == lane->group_offset)
+        if (lane->state < LANE_ACTIVE || done < 0 || done == lane->group_offset)
             continue;
         offsets[count] = (struct source_offset){.topic = lane->topic, .partition = lane->partition, .offset = done};
         resume_note_format(&lane->note, offsets[count++].note);

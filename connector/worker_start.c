@@ -136,7 +136,15 @@ bool worker_start_lane(struct worker *worker, struct lane *lane, struct upsink_e
                                                 facts.commit_note.generation != plan.generation);
     lane->group_offset = facts.has_commit && !lane->new_generation ? facts.commit_offset : -1;
     lane->expected = first_to_read(view, lane, &plan, facts.low);
-    lane->state = lane->expected < lane->start ? LANE_WARMING : LANE_ACTIVE;
+    lane->state = LANE_DECIDED;
     metrics_set(&view->metrics->generation, plan.generation);
-    return source_seek(view->source, lane->topic, lane->partition, lane->expected, err);
+    return true;
+}
+
+bool worker_open_lane(struct worker *worker, struct lane *lane, struct upsink_error *err)
+{
+    if (!source_seek(worker->view->source, lane->topic, lane->partition, lane->expected, err))
+        return false;
+    lane->state = lane->expected < lane->start ? LANE_WARMING : LANE_ACTIVE;
+    return true;
 }
