@@ -9,6 +9,13 @@
 
 enum { ANSWER_MS = 10000, METADATA_MS = 5000 };
 
+/* A partition that the group gave us; open once a worker has said where to read. */
+struct owned {
+    char *topic;
+    int32_t partition;
+    bool open;
+};
+
 struct source {
     const struct view_config *view;
     struct source_handler handler;
@@ -19,6 +26,10 @@ struct source {
     bool from_latest;
     bool closing;
     int64_t drain_limit_us;
+    pthread_mutex_t owned_lock;
+    struct owned *owned;
+    size_t owned_count, owned_room;
+    bool giving_back; /* nothing is opened meanwhile: librdkafka would take it for the answer to the group */
     pthread_mutex_t lock; /* of the trouble */
     char trouble[256];
     rd_kafka_resp_err_t trouble_code;
@@ -125,31 +136,89 @@ static void take_error(struct source *source, rd_kafka_error_t *error, const cha
     rd_kafka_error_destroy(error);
 }
 
+/* The caller holds owned_lock. */
+static struct owned *find_owned(struct source *source, const char *topic, int32_t partition)
+{
+    for (size_t i = 0; i < source->owned_count; i++)
+        if (source->owned[i].partition == partition && strcmp(source->owned[i].topic, topic) == 0)
+            return &source->owned[i];
+    return NULL;
+}
+
+static bool add_owned(struct source *source, const char *topic, int32_t partition)
+{
+    if (find_owned(source, topic, partition))
+        return true;
+    if (source->owned_count == source->owned_room) {
+        size_t room = source->owned_room ? source->owned_room * 2 : 16;
+        struct owned *owned = realloc(source->owned, room * sizeof *owned);
+        if (!owned)
+            return false;
+        source->owned = owned;
+        source->owned_room = room;
+    }
+    char *name = strdup(topic);
+    if (!name)
+        return false;
+    source->owned[source->owned_count++] = (struct owned){name, partition, false};
+    return true;
+}
+
+static void remove_owned(struct source *source, struct owned *owned)
+{
+    free(owned->topic);
+    *owned = source->owned[--source->owned_count];
+}
+
+/* The group is told at once that we took them; each is opened by its worker, at the right offset. */
 static void take_partitions(struct source *source, rd_kafka_topic_partition_list_t *list)
 {
+    bool ok = true;
     for (int i = 0; i < list->cnt; i++)
         forward_partition(source, &list->elems[i],
                           source->handler.route(source->handler.context, list->elems[i].topic, list->elems[i].partition));
-    /* Any offset will do until the worker knows the right one; without one librdkafka would look for its own. */
+    pthread_mutex_lock(&source->owned_lock);
     for (int i = 0; i < list->cnt; i++)
-        list->elems[i].offset = 0;
-    take_error(source, rd_kafka_incremental_assign(source->consumer, list), "partitions could not be taken");
-    rd_kafka_pause_partitions(source->consumer, list);
-    for (int i = 0; i < list->cnt; i++)
+        ok = add_owned(source, list->elems[i].topic, list->elems[i].partition) && ok;
+    pthread_mutex_unlock(&source->owned_lock);
+    rd_kafka_topic_partition_list_t *none = rd_kafka_topic_partition_list_new(0);
+    take_error(source, rd_kafka_incremental_assign(source->consumer, none), "partitions could not be taken");
+    rd_kafka_topic_partition_list_destroy(none);
+    for (int i = 0; ok && i < list->cnt; i++)
         source->handler.assigned(source->handler.context, list->elems[i].topic, list->elems[i].partition);
+}
+
+static void drain_partitions(struct source *source, const rd_kafka_topic_partition_list_t *list)
+{
+    struct source_partition *partitions = calloc((size_t)list->cnt + 1, sizeof *partitions);
+    if (!partitions)
+        return;
+    for (int i = 0; i < list->cnt; i++)
+        partitions[i] = (struct source_partition){list->elems[i].topic, list->elems[i].partition};
+    source->handler.revoked(source->handler.context, partitions, (size_t)list->cnt,
+                            rd_kafka_assignment_lost(source->consumer));
+    free(partitions);
 }
 
 static void give_partitions(struct source *source, rd_kafka_topic_partition_list_t *list)
 {
-    struct source_partition *partitions = calloc((size_t)list->cnt + 1, sizeof *partitions);
-    if (partitions) {
-        for (int i = 0; i < list->cnt; i++)
-            partitions[i] = (struct source_partition){list->elems[i].topic, list->elems[i].partition};
-        source->handler.revoked(source->handler.context, partitions, (size_t)list->cnt,
-                                rd_kafka_assignment_lost(source->consumer));
-        free(partitions);
+    pthread_mutex_lock(&source->owned_lock);
+    source->giving_back = true;
+    pthread_mutex_unlock(&source->owned_lock);
+    drain_partitions(source, list);
+    rd_kafka_topic_partition_list_t *open = rd_kafka_topic_partition_list_new(list->cnt);
+    pthread_mutex_lock(&source->owned_lock);
+    for (int i = 0; i < list->cnt; i++) {
+        struct owned *owned = find_owned(source, list->elems[i].topic, list->elems[i].partition);
+        if (owned && owned->open)
+            rd_kafka_topic_partition_list_add(open, owned->topic, owned->partition);
+        if (owned)
+            remove_owned(source, owned);
     }
-    take_error(source, rd_kafka_incremental_unassign(source->consumer, list), "partitions could not be given back");
+    take_error(source, rd_kafka_incremental_unassign(source->consumer, open), "partitions could not be given back");
+    source->giving_back = false;
+    pthread_mutex_unlock(&source->owned_lock);
+    rd_kafka_topic_partition_list_destroy(open);
     for (int i = 0; i < list->cnt; i++)
         forward_partition(source, &list->elems[i], NULL);
 }
@@ -241,6 +310,7 @@ struct source *source_create(const struct config *config, const struct view_conf
     source->view = view;
     source->handler = *handler;
     pthread_mutex_init(&source->lock, NULL);
+    pthread_mutex_init(&source->owned_lock, NULL);
     if (!check_reserved(config, err) || !read_reset_policy(source, config, err))
         goto cleanup;
     if (!copy_properties(source, config)) {
@@ -263,6 +333,10 @@ void source_destroy(struct source *source)
         return;
     if (source->consumer)
         rd_kafka_destroy(source->consumer);
+    while (source->owned_count)
+        remove_owned(source, &source->owned[0]);
+    free(source->owned);
+    pthread_mutex_destroy(&source->owned_lock);
     pthread_mutex_destroy(&source->lock);
     free(source->properties);
     free(source);
@@ -516,40 +590,31 @@ int64_t source_committed(struct source *source, const char *topic, int32_t parti
     return offset;
 }
 
-/* An offset that was out of range has stopped the partition's fetcher, and what is stopped can't seek. */
-static rd_kafka_resp_err_t assign_again(struct source *source, rd_kafka_topic_partition_list_t *list, int64_t offset)
+static rd_kafka_resp_err_t take_code(rd_kafka_error_t *error)
 {
-    rd_kafka_error_t *error = rd_kafka_incremental_unassign(source->consumer, list);
-    if (!error) {
-        list->elems[0].offset = offset;
-        error = rd_kafka_incremental_assign(source->consumer, list);
-    }
     rd_kafka_resp_err_t code = error ? rd_kafka_error_code(error) : RD_KAFKA_RESP_ERR_NO_ERROR;
     if (error)
         rd_kafka_error_destroy(error);
     return code;
 }
 
-bool source_seek(struct source *source, const char *topic, int32_t partition, int64_t offset, struct upsink_error *err)
+bool source_open(struct source *source, const char *topic, int32_t partition, int64_t offset, struct upsink_error *err)
 {
     rd_kafka_topic_partition_list_t *list = list_of(topic, partition, offset);
-    rd_kafka_error_t *error = rd_kafka_seek_partitions(source->consumer, list, ANSWER_MS);
-    rd_kafka_resp_err_t code = error ? rd_kafka_error_code(error) : list->elems[0].err;
-    if (error)
-        rd_kafka_error_destroy(error);
-    if (code == RD_KAFKA_RESP_ERR__STATE)
-        code = assign_again(source, list, offset);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-        code = rd_kafka_resume_partitions(source->consumer, list);
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST;
+    pthread_mutex_lock(&source->owned_lock);
+    struct owned *owned = source->giving_back ? NULL : find_owned(source, topic, partition);
+    if (owned) {
+        code = owned->open ? take_code(rd_kafka_incremental_unassign(source->consumer, list)) : RD_KAFKA_RESP_ERR_NO_ERROR;
+        owned->open = false;
+        list->elems[0].offset = offset;
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+            code = take_code(rd_kafka_incremental_assign(source->consumer, list));
+        owned->open = code == RD_KAFKA_RESP_ERR_NO_ERROR;
+    }
+    pthread_mutex_unlock(&source->owned_lock);
     rd_kafka_topic_partition_list_destroy(list);
-    return code == RD_KAFKA_RESP_ERR_NO_ERROR || fail_kafka(source, "the start of a partition can't be set", code, err);
-}
-
-void source_pause(struct source *source, const char *topic, int32_t partition)
-{
-    rd_kafka_topic_partition_list_t *list = list_of(topic, partition, RD_KAFKA_OFFSET_INVALID);
-    rd_kafka_pause_partitions(source->consumer, list);
-    rd_kafka_topic_partition_list_destroy(list);
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR || fail_kafka(source, "a partition can't be opened", code, err);
 }
 
 void source_commit(struct source *source, const struct source_offset *offsets, size_t count, bool wait)

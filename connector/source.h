@@ -2,8 +2,8 @@
  *
  * Each worker reads a queue of its own, to which the partitions it owns are routed: librdkafka fetches while there is
  * room in that queue and stops by itself when there is not, so a slow sink holds nobody else up, nothing is fetched
- * twice, and the thread that polls for the group (source_poll) never touches a record. A partition is paused from its
- * assignment until its worker knows where to start.
+ * twice, and the thread that polls for the group (source_poll) never touches a record. A partition is taken when the group
+ * assigns it and opened when its worker knows where to start.
  *
  * Threads: source_poll and the handler run on the view's own thread; everything else may be called by any. */
 #ifndef UPSINK_SOURCE_H
@@ -27,7 +27,7 @@ struct source_handler {
     void *context;
     /* Which queue reads this partition; no I/O. */
     rd_kafka_queue_t *(*route)(void *context, const char *topic, int32_t partition);
-    /* It is ours now, and paused. */
+    /* It is ours now, and not yet open. */
     void (*assigned)(void *context, const char *topic, int32_t partition);
     /* Let go of all of these, and return when nothing of them is under way (or time ran out). lost: they belong to
      * somebody else already. */
@@ -84,10 +84,10 @@ int64_t source_cached_high(struct source *source, const char *topic, int32_t par
 /* Committed offset of the group, -1 none or not known. */
 int64_t source_committed(struct source *source, const char *topic, int32_t partition);
 
-/* Reads on from the offset; records that were fetched before are dropped. */
-UPSINK_NODISCARD bool source_seek(struct source *source, const char *topic, int32_t partition, int64_t offset,
+/* Reads the partition from the offset on; what was fetched before is dropped. OUTAGE where it is not ours any more, or
+ * just being given back. */
+UPSINK_NODISCARD bool source_open(struct source *source, const char *topic, int32_t partition, int64_t offset,
                                   struct upsink_error *err);
-void source_pause(struct source *source, const char *topic, int32_t partition);
 
 void source_commit(struct source *source, const struct source_offset *offsets, size_t count, bool wait);
 

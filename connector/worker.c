@@ -215,7 +215,6 @@ static void take_event(struct worker *worker, struct lane *lane, const rd_kafka_
     log_write(LOG_LEVEL_WARN, "the partition can't be read; it is looked at again", LOG_STR("view", worker->view->settings->name),
               LOG_STR("topic", lane->topic), LOG_INT("partition", lane->partition), LOG_INT("offset", lane->expected),
               LOG_STR("reason", rd_kafka_message_errstr(event)));
-    source_pause(worker->view->source, lane->topic, lane->partition);
     lane->retry_at_us = -1; /* after the batch: its records are still good */
 }
 
