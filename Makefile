@@ -41,7 +41,7 @@ CONTRACT = $(wildcard tests/contract/*.c)
 
 .DEFAULT_GOAL = all
 .PHONY: all install uninstall demo test check bench asan tsan lint format docs deps clean help \
-        check-layers unit contract integration
+        check-layers unit programs
 .SECONDARY:
 
 all: $(BUILD)/upsink $(PLUGINS) ## build the program and its sinks
@@ -79,6 +79,12 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libupsink.a $(SINK_A
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $< -Wl,--start-group $(SINK_ARCHIVES) $(BUILD)/libupsink.a -Wl,--end-group $(LIBS) $(foreach s,$(SINKS),$(LIBS_$(s))) -lcmocka -o $@
 
+# Tests of one sink against its real server.
+$(BUILD)/tests/integration/%: $(BUILD)/obj/tests/integration/%.o $(BUILD)/libupsink.a $(SINK_ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $< -Wl,--start-group $(SINK_ARCHIVES) $(BUILD)/libupsink.a -Wl,--end-group $(LIBS) $(foreach s,$(SINKS),$(LIBS_$(s))) -lcmocka -o $@
+$(BUILD)/obj/tests/integration/%.o: EXTRA_CPPFLAGS = $(CPPFLAGS_postgres)
+
 $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libupsink.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $^ $(LIBS) -lpq -o $@
@@ -101,7 +107,66 @@ $(FAKE_SINKS): $(call obj,$(FAKE_DIR)/store.c $(FAKE_DIR)/api.c) $(BUILD)/libups
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -shared $(filter %.o,$^) $(filter %.a,$^) -lxxhash -o $@
 
+REAL  = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/integration/test_*.c tests/integration/*/test_*.c))
+
+programs: all $(UNIT_BIN) $(REAL) $(BUILD)/tests/contract/suite $(FAKE_SINKS) $(BUILD)/tests/bench/generate
+
 unit: $(UNIT_BIN)
+
+test: ## set up, build, run every test against real servers; TEST=name runs those whose name contains it
+	@deploy/install-deps.sh build test
+	@$(MAKE) --no-print-directory -j$$(nproc) programs
+	@BUILD=$(BUILD) tests/run.py $(if $(TEST),-k $(TEST)) $(SUITE)
+
+check: ## build and run what needs no server
+	@$(MAKE) --no-print-directory -j$$(nproc) programs
+	@BUILD=$(BUILD) tests/run.py $(if $(TEST),-k $(TEST)) layers unit
+
+asan: ## every test with address and undefined-behaviour sanitizers
+	@$(MAKE) --no-print-directory SAN=asan test
+
+tsan: ## every test with the thread sanitizer
+	@$(MAKE) --no-print-directory SAN=tsan test
+
+demo: ## set up, build, show a view fill from a topic, in one process
+	@deploy/install-deps.sh build
+	@$(MAKE) --no-print-directory -j$$(nproc) all >/dev/null
+	@$(BUILD)/upsink demo
+
+bench: ## measure end to end against the bare floor; SINK=postgres EVENTS=500000 RUNS=3
+	@deploy/install-deps.sh build test
+	@$(MAKE) --no-print-directory -j$$(nproc) all $(BENCH_BIN)
+	@BUILD=$(BUILD) tests/bench/bench.sh
+
+SOURCES = $(shell git ls-files '*.c' '*.h')
+format: ## lay the sources out as .clang-format says
+	clang-format -i $(SOURCES)
+
+lint: ## layout, layers, clang-tidy
+	@deploy/install-deps.sh build lint
+	clang-format --dry-run --Werror $(SOURCES)
+	@$(MAKE) --no-print-directory check-layers
+	clang-tidy --quiet $(filter connector/% schemas/% sinks/% dlq/%,$(filter %.c,$(SOURCES))) -- $(CPPFLAGS) $(CPPFLAGS_postgres) -std=c17
+
+docs: all ## man page and completions from the command table
+	$(BUILD)/upsink generate man >deploy/upsink.1
+	$(BUILD)/upsink generate bash >deploy/completion/upsink.bash
+	$(BUILD)/upsink generate zsh >deploy/completion/_upsink
+
+INSTALL = install -D
+install: all ## into $(DESTDIR)$(prefix)
+	$(INSTALL) -m 755 $(BUILD)/upsink $(DESTDIR)$(prefix)/bin/upsink
+	for plugin in $(PLUGINS); do $(INSTALL) -m 755 $$plugin $(DESTDIR)$(prefix)/lib/upsink/$${plugin##*/} || exit 1; done
+	$(INSTALL) -m 644 -t $(DESTDIR)$(prefix)/include/upsink sinks/sink.h connector/base/error.h connector/base/slice.h
+	$(INSTALL) -m 644 deploy/upsink.1 $(DESTDIR)$(prefix)/share/man/man1/upsink.1
+	$(INSTALL) -m 644 deploy/completion/upsink.bash $(DESTDIR)$(prefix)/share/bash-completion/completions/upsink
+	$(INSTALL) -m 644 deploy/completion/_upsink $(DESTDIR)$(prefix)/share/zsh/site-functions/_upsink
+	$(INSTALL) -m 644 schemas/definitions/upsink.schema.json $(DESTDIR)$(prefix)/share/upsink/upsink.schema.json
+
+uninstall: ## what install put there
+	rm -f $(DESTDIR)$(prefix)/bin/upsink $(DESTDIR)$(prefix)/share/man/man1/upsink.1
+	rm -f $(DESTDIR)$(prefix)/share/bash-completion/completions/upsink $(DESTDIR)$(prefix)/share/zsh/site-functions/_upsink
+	rm -rf $(DESTDIR)$(prefix)/lib/upsink $(DESTDIR)$(prefix)/include/upsink $(DESTDIR)$(prefix)/share/upsink
 
 deps: ## install what building and testing need (apt)
 	@deploy/install-deps.sh build test lint

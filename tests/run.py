@@ -1,0 +1,155 @@
+#!/usr/bin/python3
+"""Runs the tests and ends with one line: N passed, N failed.
+
+    tests/run.py                    everything
+    tests/run.py unit contract      some suites: layers unit contract sinks integration
+    tests/run.py -k NAME            only tests whose name contains NAME, in every suite
+    BUILD=build-asan tests/run.py   a sanitized build (make SAN=asan first)
+
+A server that can't be started fails the run. Nothing is skipped in silence.
+"""
+
+import argparse
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = ROOT / os.environ.get("BUILD", "build")
+SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1", "UBSAN_OPTIONS": "print_stacktrace=1",
+              "TSAN_OPTIONS": f"halt_on_error=1:second_deadlock_stack=1:suppressions={ROOT}/tests/tsan.supp"}
+
+passed, failures = 0, []
+
+
+def count(name, ok, output=""):
+    global passed
+    if ok:
+        passed += 1
+    else:
+        failures.append(name)
+        print(f"FAILED {name}\n{output[-6000:]}", flush=True)
+
+
+def run(words, timeout=1800, **environment):
+    try:
+        done = subprocess.run([str(w) for w in words], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, errors="replace", timeout=timeout,
+                              env={**os.environ, **SANITIZERS, **environment})
+        return done.returncode, done.stdout
+    except subprocess.TimeoutExpired as late:
+        return -1, f"timed out after {timeout} s\n{late.stdout or ''}"
+
+
+def run_cmocka(binary, label, *args, only=None, **environment):
+    """Counts the cases of a cmocka program; one that dies counts as a failure of its own."""
+    if only:
+        environment["CMOCKA_TEST_FILTER"] = f"*{only}*"
+    status, output = run([binary, *args], CMOCKA_MESSAGE_OUTPUT="STDOUT", **environment)
+    good = re.findall(r"\[       OK \] (\S+)", output)
+    bad = sorted(set(re.findall(r"\[  FAILED  \] (\S+)", output)) - set(good))
+    for name in good:
+        if not only or only in name:
+            count(f"{label}: {name}", True)
+    for name in bad:
+        count(f"{label}: {name}", False, output)
+    if status != 0 and not bad:
+        count(f"{label} (exit status {status})", False, output)
+    if not good and not bad and not only:
+        count(f"{label} (no test ran)", False, output)
+
+
+def suite_layers(_):
+    status, output = run(["make", "-s", "check-layers"])
+    count("layers: nobody includes whom they must not", status == 0, output)
+
+
+def suite_unit(only):
+    for binary in sorted((BUILD / "tests/unit").rglob("test_*")):
+        if binary.is_file() and os.access(binary, os.X_OK):
+            run_cmocka(binary, str(binary.relative_to(BUILD / "tests")), only=only)
+
+
+class Server:
+    def __init__(self, name):
+        self.name = name
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"upsink-{name}-"))
+        self.directory.chmod(0o755)
+        self.script = ROOT / "tests/servers" / f"{name}.sh"
+
+    def __enter__(self):
+        status, output = run([self.script, "start", self.directory / "server"])
+        if status != 0:
+            count(f"start {self.name}", False, output)
+            sys.exit(finish())
+        text = (self.directory / "server/env").read_text()
+        return dict(re.findall(r"^(\w+)='?([^'\n]*)'?$", text, re.M))
+
+    def __exit__(self, *_):
+        run([self.script, "stop", self.directory / "server"])
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def suite_contract(only):
+    with Server("postgres") as env, tempfile.TemporaryDirectory() as directory:
+        urls = {"fake": "fake:", "sqlite": f"sqlite:{directory}/contract.db", "postgres": env["POSTGRES_URL"], "stdout": "stdout:"}
+        for name, url in urls.items():
+            run_cmocka(BUILD / "tests/contract/suite", f"contract {name}", "--sink", url, only=only,
+                       UPSINK_PLUGIN_PATH=f"{BUILD}/sinks:{BUILD}/tests/contract")
+
+
+def suite_sinks(only):
+    """What only one sink's server can show."""
+    with Server("postgres") as env:
+        for binary in sorted((BUILD / "tests/integration").rglob("test_*")):
+            if binary.is_file() and os.access(binary, os.X_OK):
+                run_cmocka(binary, str(binary.relative_to(BUILD / "tests")), only=only, POSTGRES_URL=env["POSTGRES_URL"],
+                           POSTGRES_PID=env.get("POSTGRES_PID", ""), UPSINK_PLUGIN_PATH=f"{BUILD}/sinks")
+
+
+def suite_integration(only):
+    words = ["/usr/bin/python3", "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "--tb=short", "tests/integration", "tests/chaos"]
+    status, output = run(words + (["-k", only] if only else []), timeout=4800)
+    results = re.findall(r"^(PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS) (\S+)", output, re.M)
+    for result, name in results:
+        if result == "PASSED":
+            count(name, True)
+        else:
+            failures.append(name)
+    if status not in (0, 5 if only else 0):
+        print(output[-30000:], flush=True)
+        if not any(result != "PASSED" for result, _ in results):
+            failures.append(f"pytest (exit status {status})")
+
+
+SUITES = {"layers": suite_layers, "unit": suite_unit, "contract": suite_contract, "sinks": suite_sinks,
+          "integration": suite_integration}
+
+
+def finish():
+    for name in failures:
+        print(f"failed: {name}")
+    print(f"{passed} passed, {len(failures)} failed", flush=True)
+    return 1 if failures or not passed else 0
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help=", ".join(SUITES))
+    parser.add_argument("-k", dest="only", help="only tests whose name contains this")
+    options = parser.parse_args()
+    for name in options.suites or SUITES:
+        if name not in SUITES:
+            parser.error(f"there is no suite {name}; the suites are {', '.join(SUITES)}")
+        begin, before = time.monotonic(), passed
+        SUITES[name](options.only)
+        print(f"{name}: {passed - before} passed in {time.monotonic() - begin:.0f} s", flush=True)
+    sys.exit(finish())
+
+
+main()
