@@ -1,9 +1,9 @@
 /* Numbers for Prometheus: counted by the service's threads, rendered by the HTTP thread.
  *
  * Counting is one relaxed atomic addition and never blocks; count once a batch, not once a record. Series are
- * made at start, at assignment, and at the first dead letter of a code, under a lock; none is ever removed while
- * the registry lives, so pointers to them stay valid until metrics_destroy. Every function may be called by any
- * thread. The names are the contract's; the table in metrics.c declares each once. */
+ * made at start, at assignment, and at the first dead letter of a code, under a lock; none is ever removed
+ * while the registry lives, so pointers to them stay valid until metrics_destroy. Every function may be
+ * called by any thread. The names are the contract's; the table in metrics.c declares each once. */
 #ifndef UPSINK_METRICS_H
 #define UPSINK_METRICS_H
 
@@ -76,7 +76,8 @@ UPSINK_NODISCARD struct metrics_view *metrics_view_create(struct metrics *metric
 UPSINK_NODISCARD struct metrics_partition *metrics_partition(struct metrics_view *view, const char *topic,
                                                              int32_t partition);
 
-/* count more dead letters of that error code. Codes are a fixed set; beyond 64 they are counted as "other". */
+/* count more dead letters of that error code. Codes are a fixed set; beyond 64 they are counted as "other".
+ */
 void metrics_dead_letter(struct metrics_view *view, const char *code, uint64_t count);
 
 /* All dead letters of the view since it was made. */

@@ -44,9 +44,10 @@ bool dlq_trouble_fail(struct dlq_trouble *trouble, const char *what, struct upsi
 {
     pthread_mutex_lock(&trouble->lock);
     if (is_refusal(trouble->code))
-        upsink_fail(err, UPSINK_ERR_REFUSED, "dlq_unauthorized",
-                    "%s: the Kafka brokers refuse the credentials (%s); check the security settings under `kafka`",
-                    what, trouble->text);
+        upsink_fail(
+            err, UPSINK_ERR_REFUSED, "dlq_unauthorized",
+            "%s: the Kafka brokers refuse the credentials (%s); check the security settings under `kafka`",
+            what, trouble->text);
     else if (trouble->code != RD_KAFKA_RESP_ERR_NO_ERROR)
         upsink_fail(err, UPSINK_ERR_OUTAGE, "dlq_unreachable", "%s: %s", what, trouble->text);
     else
@@ -57,8 +58,8 @@ bool dlq_trouble_fail(struct dlq_trouble *trouble, const char *what, struct upsi
     return false;
 }
 
-/* Does librdkafka's list of properties (a table, one property a line: name, then whose it is: C, P or both) give the property to
- * the other type of client alone? */
+/* Does librdkafka's list of properties (a table, one property a line: name, then whose it is: C, P or both)
+ * give the property to the other type of client alone? */
 static bool belongs_elsewhere(const char *table, const char *name, rd_kafka_type_t type)
 {
     size_t name_len = strlen(name);
@@ -93,6 +94,13 @@ static char *list_properties(void)
         return NULL;
     }
     return table;
+}
+
+/* We are in nobody's group, and write no transactions. */
+static bool is_unwanted(const char *name)
+{
+    return strcmp(name, "group.id") == 0 || strcmp(name, "group.instance.id") == 0 ||
+           strcmp(name, "transactional.id") == 0;
 }
 
 static bool is_secret(const char *name)
@@ -130,18 +138,20 @@ static enum log_level level_of(int syslog_level)
 
 static void write_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {
-    /* A broker that is away fills the log otherwise; what matters is told by the errors returned. */
+    /* A broker that is away fills the log otherwise; what matters is told by the errors returned. AUTOCREATE
+     * is about brokers too old to be told not to create a topic that is asked for. */
     static struct log_limit limit;
     int64_t held_back = 0;
-    enum log_level wanted = level_of(level);
+    enum log_level wanted = strcmp(facility, "AUTOCREATE") == 0 ? LOG_LEVEL_DEBUG : level_of(level);
     if (wanted == LOG_LEVEL_DEBUG || log_limit_pass(&limit, 1000000, &held_back))
-        log_write(wanted, "librdkafka (dead letters)", LOG_STR("client", rd_kafka_name(rk)), LOG_STR("facility", facility), LOG_STR("reason", text),
-                  LOG_INT("held_back", held_back));
+        log_write(wanted, "librdkafka (dead letters)", LOG_STR("client", rd_kafka_name(rk)),
+                  LOG_STR("facility", facility), LOG_STR("reason", text), LOG_INT("held_back", held_back));
 }
 
 rd_kafka_conf_t *dlq_client_conf(const struct dlq_kafka *kafka, rd_kafka_type_t type,
                                  const struct dlq_property *defaults, size_t default_count,
-                                 const struct dlq_property *fixed, size_t fixed_count, struct upsink_error *err)
+                                 const struct dlq_property *fixed, size_t fixed_count,
+                                 struct upsink_error *err)
 {
     bool ok = false;
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
@@ -151,11 +161,14 @@ rd_kafka_conf_t *dlq_client_conf(const struct dlq_kafka *kafka, rd_kafka_type_t 
         goto cleanup;
     }
     rd_kafka_conf_set_log_cb(conf, write_log);
+    if (!set_property(conf, &(struct dlq_property){"log.queue", "true"}, err))
+        goto cleanup;
     for (size_t i = 0; i < default_count; i++)
         if (!set_property(conf, &defaults[i], err))
             goto cleanup;
     for (size_t i = 0; i < kafka->count; i++)
-        if (!belongs_elsewhere(table, kafka->properties[i].name, type) &&
+        if (!is_unwanted(kafka->properties[i].name) &&
+            !belongs_elsewhere(table, kafka->properties[i].name, type) &&
             !set_property(conf, &kafka->properties[i], err))
             goto cleanup;
     for (size_t i = 0; i < fixed_count; i++)
@@ -177,8 +190,8 @@ rd_kafka_t *dlq_client_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct u
     rd_kafka_t *rk = rd_kafka_new(type, conf, reason, sizeof reason);
     if (!rk) {
         rd_kafka_conf_destroy(conf);
-        upsink_fail(err, UPSINK_ERR_CONFIG, "kafka_client", "the Kafka client for the dead letters can't be made: %s",
-                    reason);
+        upsink_fail(err, UPSINK_ERR_CONFIG, "kafka_client",
+                    "the Kafka client for the dead letters can't be made: %s", reason);
     }
     return rk;
 }

@@ -1,7 +1,7 @@
 /* librdkafka clients for the dead letters, from the user's `kafka` properties.
  *
- * Properties of the other kind (a consumer's for a producer and the reverse) are left out instead of warned about;
- * librdkafka itself is asked which is which. */
+ * Properties of the other kind (a consumer's for a producer and the reverse) are left out instead of warned
+ * about; librdkafka itself is asked which is which. */
 #ifndef UPSINK_DLQ_CLIENT_H
 #define UPSINK_DLQ_CLIENT_H
 
@@ -33,19 +33,21 @@ void dlq_trouble_destroy(struct dlq_trouble *trouble);
 void dlq_trouble_note(struct dlq_trouble *trouble, rd_kafka_resp_err_t code, const char *text);
 void dlq_trouble_clear(struct dlq_trouble *trouble);
 
-/* Sets *err to `what` (a clause) with the trouble behind it: dlq_unauthorized (REFUSED) where the brokers refuse
- * the credentials, otherwise dlq_unreachable (OUTAGE). Returns false. */
+/* Sets *err to `what` (a clause) with the trouble behind it: dlq_unauthorized (REFUSED) where the brokers
+ * refuse the credentials, otherwise dlq_unreachable (OUTAGE). Returns false. */
 bool dlq_trouble_fail(struct dlq_trouble *trouble, const char *what, struct upsink_error *err);
 
-/* A configuration with librdkafka's own defaults replaced by `defaults`, then the user's properties, then `fixed`,
- * and with its log lines in ours. NULL with UPSINK_ERR_CONFIG that names the property. The caller destroys it or
- * hands it to dlq_client_new. */
+/* A configuration with librdkafka's own defaults replaced by `defaults`, then the user's properties, then
+ * `fixed`, and with its log lines in ours. NULL with UPSINK_ERR_CONFIG that names the property. The caller
+ * destroys it or hands it to dlq_client_new. */
 UPSINK_NODISCARD rd_kafka_conf_t *dlq_client_conf(const struct dlq_kafka *kafka, rd_kafka_type_t type,
                                                   const struct dlq_property *defaults, size_t default_count,
                                                   const struct dlq_property *fixed, size_t fixed_count,
                                                   struct upsink_error *err);
 
-/* Makes the client; conf is taken, also on failure. NULL with UPSINK_ERR_CONFIG. */
-UPSINK_NODISCARD rd_kafka_t *dlq_client_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct upsink_error *err);
+/* Makes the client; its log lines are written by the thread that calls rd_kafka_poll, as are all callbacks.
+ * conf is taken, also on failure. NULL with UPSINK_ERR_CONFIG. */
+UPSINK_NODISCARD rd_kafka_t *dlq_client_new(rd_kafka_type_t type, rd_kafka_conf_t *conf,
+                                            struct upsink_error *err);
 
 #endif

@@ -48,7 +48,7 @@ const char *const dlq_header_names[DLQ_HEADER_MAX + 1] = {
     "upsink.error.detail",
     "upsink.view",
     "upsink.sink",
-    "upsink.attempts",
+    DLQ_ATTEMPTS_HEADER,
     "upsink.failed_at",
     "upsink.event_id",
     "upsink.change_id",
@@ -243,12 +243,10 @@ static void add_numeric_fact(struct dlq_facts *facts, enum header header, struct
 void dlq_facts_add(struct dlq_facts *facts, const char *name, struct upsink_slice value)
 {
     struct upsink_slice *const texts[DLQ_HEADER_MAX] = {
-        [H_TOPIC] = &facts->source_topic, [H_STAGE] = &facts->stage,
-        [H_CLASS] = &facts->module,       [H_MESSAGE] = &facts->message,
-        [H_CODE] = &facts->code,          [H_STACKTRACE] = &facts->stacktrace,
-        [H_DETAIL] = &facts->detail,      [H_VIEW] = &facts->view,
-        [H_SINK] = &facts->sink,          [H_EVENT_ID] = &facts->event_id,
-        [H_VERSION] = &facts->version,    [H_CHANGE_ID] = &facts->change_id,
+        [H_TOPIC] = &facts->source_topic, [H_STAGE] = &facts->stage,     [H_CLASS] = &facts->module,
+        [H_MESSAGE] = &facts->message,    [H_CODE] = &facts->code,       [H_STACKTRACE] = &facts->stacktrace,
+        [H_DETAIL] = &facts->detail,      [H_VIEW] = &facts->view,       [H_SINK] = &facts->sink,
+        [H_EVENT_ID] = &facts->event_id,  [H_VERSION] = &facts->version, [H_CHANGE_ID] = &facts->change_id,
     };
     for (int header = 0; header < DLQ_HEADER_MAX; header++) {
         if (strcmp(name, dlq_header_names[header]) != 0)

@@ -2,8 +2,8 @@
  *
  * Pure: no I/O, no librdkafka. Ten of them have the names and meanings of Kafka Connect's
  * DeadLetterQueueReporter (org.apache.kafka.connect.runtime.errors), so that its users and tools find them;
- * the others begin with "upsink.". All values are valid UTF-8 text: what isn't gets U+FFFD in place of each bad
- * byte, and what is longer than DLQ_TEXT_MAX bytes is cut, with "..." at its end. */
+ * the others begin with "upsink.". All values are valid UTF-8 text: what isn't gets U+FFFD in place of each
+ * bad byte, and what is longer than DLQ_TEXT_MAX bytes is cut, with "..." at its end. */
 #ifndef UPSINK_DLQ_HEADERS_H
 #define UPSINK_DLQ_HEADERS_H
 
@@ -37,10 +37,11 @@ struct dlq_reason {
     const char *view;
     const char *sink; /* as the sink describes itself: without credentials */
     int32_t task;     /* number of the worker */
-    struct upsink_slice source_topic; /* of the record that the view consumed; a retry keeps the first one's */
+    struct upsink_slice
+        source_topic; /* of the record that the view consumed; a retry keeps the first one's */
     int32_t source_partition;
     int64_t source_offset;
-    int64_t failed_at; /* microseconds since 1970-01-01T00:00:00Z */
+    int64_t failed_at;                       /* microseconds since 1970-01-01T00:00:00Z */
     struct upsink_slice event_id, change_id; /* absent: unknown */
     bool has_version;
     int64_t version;
@@ -52,19 +53,21 @@ struct dlq_header {
     struct upsink_slice value;
 };
 
-/* Fills headers; previous_attempts is what dlq_attempts_of said of the record, 0 for a first failure. Texts live
- * in the arena. Returns how many there are; 0 when out of memory. */
+/* Fills headers; previous_attempts is what dlq_attempts_of said of the record, 0 for a first failure. Texts
+ * live in the arena. Returns how many there are; 0 when out of memory. */
 UPSINK_NODISCARD size_t dlq_headers_build(const struct dlq_reason *reason, uint32_t previous_attempts,
                                           struct arena *arena, struct dlq_header headers[DLQ_HEADER_MAX]);
 
 /* All names that dlq_headers_build can use, NULL at the end: what a record that fails again loses first. */
 extern const char *const dlq_header_names[DLQ_HEADER_MAX + 1];
 
-/* The number in an `upsink.attempts` header; 0 where it is absent or no number. */
+#define DLQ_ATTEMPTS_HEADER "upsink.attempts"
+
+/* The number in a DLQ_ATTEMPTS_HEADER; 0 where it is absent or no number. */
 uint32_t dlq_attempts_of(struct upsink_slice value);
 
-/* What the headers of a dead letter say. Slices are absent, numbers -1 (attempts 0) where a header is missing or
- * unreadable: anybody can write to the topic. */
+/* What the headers of a dead letter say. Slices are absent, numbers -1 (attempts 0) where a header is missing
+ * or unreadable: anybody can write to the topic. */
 struct dlq_facts {
     struct upsink_slice source_topic;
     int32_t source_partition;
@@ -77,7 +80,8 @@ struct dlq_facts {
 
 void dlq_facts_init(struct dlq_facts *facts);
 
-/* Takes one header in; call it for each, in their order (the last of a name wins). Slices borrow the value. */
+/* Takes one header in; call it for each, in their order (the last of a name wins). Slices borrow the value.
+ */
 void dlq_facts_add(struct dlq_facts *facts, const char *name, struct upsink_slice value);
 
 #endif

@@ -89,7 +89,8 @@ bool dlq_time_parse(struct upsink_slice text, int64_t *microseconds)
     if (in.at < in.end) {
         if (!take_char(&in, 'T') && !take_char(&in, 't') && !take_char(&in, ' '))
             return false;
-        if (!take_number(&in, 2, 0, 23, &hour) || !take_char(&in, ':') || !take_number(&in, 2, 0, 59, &minute))
+        if (!take_number(&in, 2, 0, 23, &hour) || !take_char(&in, ':') ||
+            !take_number(&in, 2, 0, 59, &minute))
             return false;
         /* A leap second counts as the first one of the next minute. */
         if (take_char(&in, ':') && !take_number(&in, 2, 0, 60, &second))
