@@ -96,6 +96,7 @@ static void close_sink(struct upsink_sink *sink)
     if (!sink)
         return;
     sqlite_disconnect(sink);
+    buf_destroy(&sink->seen);
     free(sink->path);
     free(sink->table);
     free(sink->fence_table);

@@ -61,6 +61,7 @@ struct upsink_sink {
     int64_t schema_version;  /* when the table was last checked */
     char marker[32];         /* the index that dies with the table; "" where none is kept */
     int64_t busy_since;      /* monotonic microseconds */
+    struct buf seen;         /* what read_row gave out */
 };
 
 /* What SQLite's result code means. A pure function; `message` is sqlite3_errmsg's. *code is the word for

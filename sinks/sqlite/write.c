@@ -51,7 +51,7 @@ static bool find_one(struct upsink_sink *sink, enum sqlite_statement which, stru
     *there = false;
     /* A key that SQLite can't even take will be refused when it is written. */
     if (!bind_text(statement, 1, key))
-        return true;
+        return sqlite3_errcode(sink->db) == SQLITE_TOOBIG || sqlite_fail(sink, "read", err);
     int result = sqlite3_step(statement);
     *there = result == SQLITE_ROW;
     return result == SQLITE_ROW || result == SQLITE_DONE || sqlite_fail(sink, "read", err);
@@ -230,27 +230,60 @@ bool sqlite_write(struct upsink_sink *sink, struct upsink_batch *batch, struct u
     return true;
 }
 
-bool sqlite_read_row(struct upsink_sink *sink, struct upsink_slice key, struct upsink_row *row, struct upsink_error *err)
+static struct upsink_slice keep_slice(struct buf *seen, struct upsink_slice text)
+{
+    size_t begin = seen->len;
+    if (!text.data)
+        return UPSINK_SLICE_ABSENT;
+    buf_append_slice(seen, text);
+    buf_append_byte(seen, '\0');
+    return (struct upsink_slice){seen->data + begin, text.len};
+}
+
+/* Copies what the statements found, so that none of them stays open: it would hold an old state of the file. */
+static bool keep_row(struct upsink_sink *sink, const struct entity *entity, struct upsink_slice doc,
+                     struct upsink_row *row, struct upsink_error *err)
+{
+    const struct upsink_fence *fence = &entity->fence;
+    buf_clear(&sink->seen);
+    if (!buf_reserve(&sink->seen, doc.len + fence->topic.len + fence->event_id.len + fence->change_id.len + 4))
+        return sqlite_fail_memory(err);
+    *row = (struct upsink_row){.found = true, .entity = keep_slice(&sink->seen, doc), .fence = *fence};
+    row->fence.topic = keep_slice(&sink->seen, fence->topic);
+    row->fence.event_id = keep_slice(&sink->seen, fence->event_id);
+    row->fence.change_id = keep_slice(&sink->seen, fence->change_id);
+    return true;
+}
+
+static bool read_row(struct upsink_sink *sink, struct upsink_slice key, struct upsink_row *row, struct upsink_error *err)
 {
     struct entity entity;
+    struct upsink_slice doc = UPSINK_SLICE_ABSENT;
     bool there = false;
+    if (!find_entity(sink, key, upsink_slice_of(sink->view->topic), &entity, err))
+        return false;
+    if (entity.has_row && !find_one(sink, SQL_READ_DOC, key, &there, err))
+        return false;
+    if (there)
+        doc = read_text(sink->statements[SQL_READ_DOC], 0);
+    return !(entity.has_row || entity.has_side) || keep_row(sink, &entity, doc, row, err);
+}
+
+bool sqlite_read_row(struct upsink_sink *sink, struct upsink_slice key, struct upsink_row *row, struct upsink_error *err)
+{
     *row = (struct upsink_row){.found = false};
     if (!sink->db || !sink->ready)
         return upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_unreachable", "%s is not open", sink->description);
+    /* One snapshot for the look-ups: an entity may go from the fences to the table between them. */
+    bool own = sqlite3_get_autocommit(sink->db), known = sink->may_have_fences;
+    if (own && !sqlite_run(sink, "BEGIN", "read", err))
+        return false;
+    sink->may_have_fences = true;
+    bool done = read_row(sink, key, row, err);
+    sink->may_have_fences = known;
     forget_entity(sink);
     sqlite3_reset(sink->statements[SQL_READ_DOC]);
-    bool known = sink->may_have_fences;
-    sink->may_have_fences = true;
-    bool done = find_entity(sink, key, upsink_slice_of(sink->view->topic), &entity, err);
-    sink->may_have_fences = known;
-    if (!done)
-        return false;
-    row->found = entity.has_row || entity.has_side;
-    row->fence = entity.fence;
-    if (!entity.has_row)
-        return true;
-    if (!find_one(sink, SQL_READ_DOC, key, &there, err))
-        return false;
-    row->entity = there ? read_text(sink->statements[SQL_READ_DOC], 0) : UPSINK_SLICE_ABSENT;
-    return true;
+    if (own)
+        sqlite3_exec(sink->db, "COMMIT", NULL, NULL, NULL);
+    return done;
 }

@@ -9,7 +9,7 @@ static void set_fault(const char *name, enum fake_fault fault, size_t times)
     pthread_mutex_unlock(&store_lock);
 }
 
-static void refuse_keys(const char *name, const char *glob)
+static void refuse(const char *name, const char *glob)
 {
     pthread_mutex_lock(&store_lock);
     struct store *store = store_find(name);
@@ -56,7 +56,7 @@ static struct fake_count count(const char *name)
 
 UPSINK_EXPORT const struct fake_sink_api fake_sink_api = {
     .set_fault = set_fault,
-    .refuse_keys = refuse_keys,
+    .refuse = refuse,
     .drop_table = drop_table,
     .drop_store = drop_store,
     .visit_rows = visit_rows,

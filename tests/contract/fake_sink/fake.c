@@ -108,6 +108,8 @@ static bool prepare_locked(struct upsink_sink *sink, bool really, struct upsink_
                            sink->description, table->view, table->topic);
     if (!really)
         return true;
+    if (table->lost && !sink->view->create)
+        return upsink_fail(err, UPSINK_ERR_FATAL, "target_missing", "there is no %s", sink->description);
     store->count.prepares++;
     if (table->lost || !table->view)
         reset_marks(store, sink->view->name);
@@ -230,14 +232,12 @@ static void put(struct upsink_sink *sink, const struct upsink_change *change, co
     entry_put(IS_TRANSACTIONAL ? &table->pending : &table->rows, change->key, &row);
 }
 
-static bool is_refused(const struct store *store, struct upsink_slice key)
+static bool matches(const char *glob, struct upsink_slice bytes)
 {
-    if (!store->refuse)
-        return false;
-    char *text = strndup(key.data, key.len);
-    bool refused = text && fnmatch(store->refuse, text, 0) == 0;
+    char *text = bytes.data ? strndup(bytes.data, bytes.len) : NULL;
+    bool matched = text && fnmatch(glob, text, 0) == 0;
     free(text);
-    return refused;
+    return matched;
 }
 
 static bool write_locked(struct upsink_sink *sink, struct upsink_batch *batch, struct upsink_error *err)
@@ -264,7 +264,7 @@ static bool write_locked(struct upsink_sink *sink, struct upsink_batch *batch, s
         batch->results[i] = (struct upsink_result){upsink_fence_judge(entry ? &entry->row.fence : NULL, change), NULL};
         if (batch->results[i].verdict != UPSINK_APPLIED)
             continue;
-        if (is_refused(store, change->key))
+        if (store->refuse && (matches(store->refuse, change->key) || matches(store->refuse, change->entity)))
             refuse(batch, i);
         else
             put(sink, change, entry ? &entry->row : NULL);
@@ -396,7 +396,7 @@ static void close_sink(struct upsink_sink *sink)
 static const char *const schemes[] = {NAME, NULL};
 static const struct upsink_option url_options[] = {
     {"table", "text", NULL, "the table"},
-    {"refuse", "text", NULL, "keys that match this glob are refused"},
+    {"refuse", "text", NULL, "keys or entities that match this glob are refused"},
     {"outage", "integer", "0", "so many writes fail with an outage"},
     {"unknown", "integer", "0", "so many writes fail with an unknown error"},
     {"fenced", "integer", "0", "so many commits are fenced"},

@@ -2,7 +2,7 @@
  * the connector. It applies upsink_fence_judge itself.
  *
  *     fake:NAME?table=T          a store of the process, found again by its name as long as the process lives
- *       &refuse=GLOB             keys that match are refused, each for itself ("refused_by_test")
+ *       &refuse=GLOB             changes whose key or entity matches are refused, each for itself ("refused_by_test")
  *       &outage=N &unknown=N     the first N writes fail so, of this store, counted over all sinks
  *       &fenced=N &lost=N        the first N commits fail with FENCED; the first N writes lose the target
  *       &late=N                  the first N commits fail with OUTAGE *after* they took effect (the answer was lost)
@@ -28,7 +28,7 @@ struct fake_sink_api {
     /* The next `times` calls fail. */
     void (*set_fault)(const char *store, enum fake_fault fault, size_t times);
     /* NULL: none are refused any more. */
-    void (*refuse_keys)(const char *store, const char *glob);
+    void (*refuse)(const char *store, const char *glob);
     /* What somebody does by hand: the table is gone, positions stay; or everything is. */
     void (*drop_table)(const char *store, const char *table);
     void (*drop_store)(const char *store);

@@ -1,0 +1,162 @@
+#include "tests/contract/store.h"
+
+#include "tests/contract/fake_sink/fake_sink.h"
+#include "url.h"
+
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { ANSWER_SIZE = 4096 };
+
+/* Runs a program without a shell; its standard output, cut, goes to answer. */
+static void run_program(const char *const *argv, char answer[ANSWER_SIZE])
+{
+    int pipes[2], status = -1;
+    size_t len = 0;
+    assert_int_equal(pipe(pipes), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        dup2(pipes[1], STDOUT_FILENO);
+        close(pipes[0]);
+        close(pipes[1]);
+        execvp(argv[0], (char *const *)(uintptr_t)argv);
+        _exit(127);
+    }
+    close(pipes[1]);
+    for (ssize_t got; len < ANSWER_SIZE - 1 && (got = read(pipes[0], answer + len, ANSWER_SIZE - 1 - len)) > 0;)
+        len += (size_t)got;
+    answer[len] = '\0';
+    close(pipes[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (status != 0)
+        fail_msg("%s failed on: %s", argv[0], argv[5]);
+}
+
+static bool is_kind(const char *name)
+{
+    return strcmp(suite.type->name, name) == 0;
+}
+
+static bool has_sql(void)
+{
+    return is_kind("sqlite") || is_kind("postgres");
+}
+
+/* In the template each %T is the table, %V the view. */
+static void run_sql(struct fixture *fixture, const char *template, char answer[ANSWER_SIZE])
+{
+    struct buf sql;
+    struct url url;
+    buf_init(&sql);
+    for (const char *c = template; *c; c++) {
+        bool table = strncmp(c, "%T", 2) == 0, view = strncmp(c, "%V", 2) == 0;
+        if (table || view)
+            buf_append_text(&sql, table ? fixture->table : fixture->name);
+        else
+            buf_append_byte(&sql, *c);
+        c += table || view;
+    }
+    assert_true(url_parse(&url, suite.url, NULL));
+    if (is_kind("sqlite"))
+        run_program((const char *const[]){"sqlite3", "-bail", "-cmd", ".timeout 5000", url.path, sql.data, NULL}, answer);
+    else
+        run_program((const char *const[]){"psql", "-XqAt", "-vON_ERROR_STOP=1", suite.url, "-c", sql.data, NULL}, answer);
+    url_clear(&url);
+    buf_destroy(&sql);
+}
+
+static void do_sql(struct fixture *fixture, const char *sqlite, const char *postgres)
+{
+    char answer[ANSWER_SIZE];
+    run_sql(fixture, is_kind("sqlite") ? sqlite : postgres, answer);
+}
+
+/* The fake's own functions; NULL for another store. `store` is its name in the URL. */
+static const struct fake_sink_api *find_fake(const char **store)
+{
+    Dl_info info;
+    if (!is_kind("fake") && !is_kind("fakeplain"))
+        return NULL;
+    static char name[256];
+    struct url url;
+    assert_true(url_parse(&url, suite.url, NULL));
+    snprintf(name, sizeof name, "%s", url.path);
+    url_clear(&url);
+    *store = name;
+    assert_int_not_equal(dladdr(suite.type, &info), 0);
+    void *handle = dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD);
+    assert_non_null(handle);
+    const struct fake_sink_api *api = dlsym(handle, "fake_sink_api");
+    assert_non_null(api);
+    return api;
+}
+
+bool store_drop_table(struct fixture *fixture)
+{
+    const char *store, *drop = "DROP TABLE \"%T\"";
+    const struct fake_sink_api *fake = find_fake(&store);
+    if (fake)
+        fake->drop_table(store, fixture->table);
+    else if (has_sql())
+        do_sql(fixture, drop, drop);
+    return fake || has_sql();
+}
+
+bool store_replace_table(struct fixture *fixture)
+{
+    if (!has_sql())
+        return false;
+    do_sql(fixture,
+           "BEGIN; DROP TABLE \"%T\"; CREATE TABLE \"%T\" (key TEXT PRIMARY KEY NOT NULL, doc TEXT NOT NULL, "
+           "_upsink_version INTEGER, _upsink_event_id TEXT, _upsink_change_id TEXT, _upsink_partition INTEGER, "
+           "_upsink_offset INTEGER, _upsink_generation INTEGER, _upsink_updated_at TEXT); COMMIT",
+           "BEGIN; CREATE TABLE \"copy_%T\" (LIKE \"%T\" INCLUDING ALL); DROP TABLE \"%T\"; "
+           "ALTER TABLE \"copy_%T\" RENAME TO \"%T\"; COMMIT");
+    return true;
+}
+
+bool store_make_other_table(struct fixture *fixture)
+{
+    const char *make = "CREATE TABLE \"%T\" (a INTEGER)";
+    if (has_sql())
+        do_sql(fixture, make, make);
+    return has_sql();
+}
+
+bool store_lose_positions(struct fixture *fixture)
+{
+    if (!is_kind("sqlite"))
+        return false;
+    do_sql(fixture, "DELETE FROM _upsink_state WHERE view = '%V'", NULL);
+    return true;
+}
+
+bool store_refuse(struct fixture *fixture)
+{
+    const char *store;
+    const struct fake_sink_api *fake = find_fake(&store);
+    if (fake)
+        fake->refuse(store, "*refused*");
+    else if (has_sql())
+        do_sql(fixture,
+               "CREATE TRIGGER refuse_insert_%T BEFORE INSERT ON \"%T\" WHEN NEW.key LIKE '%refused%' OR NEW.doc LIKE "
+               "'%refused%' BEGIN SELECT RAISE(ABORT, 'it says refused'); END;"
+               "CREATE TRIGGER refuse_update_%T BEFORE UPDATE ON \"%T\" WHEN NEW.key LIKE '%refused%' OR NEW.doc LIKE "
+               "'%refused%' BEGIN SELECT RAISE(ABORT, 'it says refused'); END",
+               "ALTER TABLE \"%T\" ADD CONSTRAINT says_refused CHECK (key NOT LIKE '%refused%' AND doc::text NOT LIKE "
+               "'%refused%')");
+    return fake || has_sql();
+}
+
+bool store_count_rows(struct fixture *fixture, int64_t *count)
+{
+    char answer[ANSWER_SIZE];
+    if (!has_sql())
+        return false;
+    run_sql(fixture, "SELECT count(*) FROM \"%T\"", answer);
+    *count = strtoll(answer, NULL, 10);
+    return true;
+}

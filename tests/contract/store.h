@@ -1,0 +1,23 @@
+/* What people do to a store behind the sink's back, and what they see in it. By kind of store: SQLite's and
+ * PostgreSQL's own command-line tools, and the fake's own functions. */
+#ifndef UPSINK_CONTRACT_STORE_H
+#define UPSINK_CONTRACT_STORE_H
+
+#include "tests/contract/suite.h"
+
+/* All return false where this kind of store has no such thing; they fail the test where it should but does not work. */
+
+/* The table is dropped; positions stay. */
+bool store_drop_table(struct fixture *fixture);
+/* The table is dropped, and made again as it was, empty, by somebody else. */
+bool store_replace_table(struct fixture *fixture);
+/* A table of that name, that could never hold a view. */
+bool store_make_other_table(struct fixture *fixture);
+/* The positions of the view are gone; its table stays. */
+bool store_lose_positions(struct fixture *fixture);
+/* From now on a change with "refused" in its key or entity is. */
+bool store_refuse(struct fixture *fixture);
+/* The rows that somebody sees who reads the table. */
+bool store_count_rows(struct fixture *fixture, int64_t *count);
+
+#endif

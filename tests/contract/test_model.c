@@ -1,0 +1,2 @@
+#include "tests/contract/suite.h"
+const struct group model_group = {"model", NULL, 0};
