@@ -180,7 +180,7 @@ bool config_select_views(struct config_loader *loader, struct config_node *root,
         return true;
     for (size_t i = 0; i < request->view_name_count; i++) {
         if (!config_node_find(views, request->views[i]))
-            return fail_no_view(loader, views, request->views[i], "--view");
+            return fail_no_view(loader, views, request->views[i], "command line");
     }
     struct config_node *view = views->first;
     views->first = views->last = NULL;

@@ -289,7 +289,7 @@ static void only_the_chosen_views_are_loaded(void **state)
     assert_int_equal(config->view_count, 2);
     config_destroy(config);
     names[0] = "cc";
-    assert_string_equal(refuse_with(&request, yaml), "--view: no view is named \"cc\"; did you mean \"c\"?");
+    assert_string_equal(refuse_with(&request, yaml), "command line: no view is named \"cc\"; did you mean \"c\"?");
 }
 
 static void references_are_replaced_by_what_they_stand_for(void **state)
