@@ -55,8 +55,9 @@ static void put_back(struct canonical_pool *pool, struct json_canonical *writer)
     json_canonical_destroy(writer);
 }
 
-bool canonical_pool_text(struct canonical_pool *pool, struct upsink_slice raw, const struct json_limits *limits,
-                         struct arena *arena, struct upsink_slice *text, struct upsink_error *err)
+bool canonical_pool_text(struct canonical_pool *pool, struct upsink_slice raw,
+                         const struct json_limits *limits, struct arena *arena, struct upsink_slice *text,
+                         struct upsink_error *err)
 {
     struct json_canonical *writer = take_writer(pool, err);
     struct buf out;
@@ -77,8 +78,9 @@ bool canonical_pool_text(struct canonical_pool *pool, struct upsink_slice raw, c
     return done;
 }
 
-bool canonical_pool_hash(struct canonical_pool *pool, struct upsink_slice raw, const struct json_limits *limits,
-                         unsigned char hash[JSON_HASH_BYTES], struct upsink_error *err)
+bool canonical_pool_hash(struct canonical_pool *pool, struct upsink_slice raw,
+                         const struct json_limits *limits, unsigned char hash[JSON_HASH_BYTES],
+                         struct upsink_error *err)
 {
     struct json_canonical *writer = take_writer(pool, err);
     bool done = writer && json_state_hash(writer, raw, limits, hash, err);

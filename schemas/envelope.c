@@ -16,8 +16,8 @@ static bool has_prefix(struct upsink_slice text, const char *prefix)
     return text.len >= len && strncasecmp(text.data, prefix, len) == 0;
 }
 
-/* Section 3 of the binding: the media type of the value comes first, so that a structured event that repeats its
- * attributes in headers (3.3.3) is still a structured one. */
+/* Section 3 of the binding: the media type of the value comes first, so that a structured event that repeats
+ * its attributes in headers (3.3.3) is still a structured one. */
 static bool read_media_type(struct decoding *d)
 {
     struct upsink_slice media = source_header(d->record, "content-type");
@@ -27,9 +27,10 @@ static bool read_media_type(struct decoding *d)
     media.data += sizeof EVENT_MEDIA - 1;
     media.len -= sizeof EVENT_MEDIA - 1;
     if (has_prefix(media, "-batch"))
-        decoding_reject(d, "cloudevents_batch", "header:content-type",
-                        "the record is a batch of CloudEvents; one event a record is needed, since a record has "
-                        "one key");
+        decoding_reject(
+            d, "cloudevents_batch", "header:content-type",
+            "the record is a batch of CloudEvents; one event a record is needed, since a record has "
+            "one key");
     else if (has_prefix(media, "+") && !has_prefix(media, "+json"))
         decoding_reject(d, "unsupported_format", "header:content-type",
                         "the record is a CloudEvent in another format than JSON; of structured events only "
@@ -130,7 +131,8 @@ static void open_base64(struct decoding *d)
     char *bytes;
     size_t len;
     if (is_present(&d->values[SLOT_DATA])) {
-        decoding_reject(d, "invalid_envelope", "/data_base64", "the CloudEvent has both data and data_base64");
+        decoding_reject(d, "invalid_envelope", "/data_base64",
+                        "the CloudEvent has both data and data_base64");
         return;
     }
     if (encoded->type != JSON_TYPE_STRING) {
@@ -140,18 +142,20 @@ static void open_base64(struct decoding *d)
     bytes = arena_alloc(d->arena, encoded->raw.len);
     if (!bytes) {
         upsink_fail(d->err, UPSINK_ERR_FATAL, "out_of_memory",
-                    "out of memory for data_base64 of %zu bytes; give the process more memory", encoded->raw.len);
+                    "out of memory for data_base64 of %zu bytes; give the process more memory",
+                    encoded->raw.len);
         decoding_failed(d);
         return;
     }
     /* Both steps can work in place: neither writes more than it has read. */
     text = (struct upsink_slice){bytes, json_text_unescape(encoded->raw, bytes)};
     if (!base64_decode(text, bytes, &len)) {
-        decoding_reject(d, "invalid_base64", "/data_base64", "data_base64 of the CloudEvent is not base64 (RFC 4648)");
+        decoding_reject(d, "invalid_base64", "/data_base64",
+                        "data_base64 of the CloudEvent is not base64 (RFC 4648)");
         return;
     }
-    if (!json_scan(d->mapping->paths, d->mapping->data, (struct upsink_slice){bytes, len}, &d->mapping->limits,
-                   inner, &result, d->err)) {
+    if (!json_scan(d->mapping->paths, d->mapping->data, (struct upsink_slice){bytes, len},
+                   &d->mapping->limits, inner, &result, d->err)) {
         if (!d->rejected)
             upsink_error_detail(d->err, "/data_base64 byte %zu", result.position);
         decoding_failed(d);
@@ -227,13 +231,15 @@ void envelope_check(struct decoding *d)
 {
     const enum json_value_type whole = d->values[SLOT_WHOLE].type;
     if (d->shape == SHAPE_STRUCTURED && whole == JSON_TYPE_ARRAY)
-        decoding_reject(d, "cloudevents_batch", "",
-                        "the value is a JSON array, as a batch of CloudEvents is; one event a record is needed, "
-                        "since a record has one key");
+        decoding_reject(
+            d, "cloudevents_batch", "",
+            "the value is a JSON array, as a batch of CloudEvents is; one event a record is needed, "
+            "since a record has one key");
     else if ((d->shape == SHAPE_STRUCTURED || d->shape == SHAPE_CANONICAL) && whole != JSON_TYPE_OBJECT)
-        decoding_reject(d, "invalid_envelope", "",
-                        "the value is not a JSON object, and so not in the envelope that the view or the record's "
-                        "content-type names");
+        decoding_reject(
+            d, "invalid_envelope", "",
+            "the value is not a JSON object, and so not in the envelope that the view or the record's "
+            "content-type names");
     else if (d->shape == SHAPE_STRUCTURED || d->shape == SHAPE_BINARY)
         check_cloudevent(d);
 }

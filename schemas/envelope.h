@@ -5,7 +5,8 @@
 
 #include "mapping_inside.h"
 
-/* By the headers alone: sets the shape to binary or structured where they say so, and a binary event's type. */
+/* By the headers alone: sets the shape to binary or structured where they say so, and a binary event's type.
+ */
 void envelope_read_headers(struct decoding *d);
 
 /* Scans the value, which is there, and fills d->values; tells the shape and the type where the headers did

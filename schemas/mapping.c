@@ -41,12 +41,15 @@ static bool is_deleting_type(const struct decoding *d)
     return d->type.data && contains(d->mapping->deleting, d->mapping->deleting_count, d->type);
 }
 
-/* An event without a type is none of those that were asked for. */
+/* A record without a type is none of those that were asked for; a CloudEvent without one is broken. */
 static bool is_filtered_type(const struct decoding *d)
 {
     const struct mapping *m = d->mapping;
-    return m->included_count && !is_deleting_type(d) &&
-           !(d->type.data && contains(m->included, m->included_count, d->type));
+    if (m->included_count == 0)
+        return false;
+    if (d->type.len == 0)
+        return d->shape == SHAPE_PLAIN || d->shape == SHAPE_CANONICAL;
+    return !contains(m->included, m->included_count, d->type) && !is_deleting_type(d);
 }
 
 /* Numbers are compared by value, 1 equals 1.0; everything else by its text. */
@@ -99,10 +102,11 @@ static void read_key(struct decoding *d)
 static void miss(struct decoding *d, const struct source *source)
 {
     if (d->change->op == UPSINK_UPSERT)
-        decoding_reject(d, "missing_field", source->name,
-                        "the record has nothing at %.200s, which the view maps; correct the view, or what the "
-                        "producer sends",
-                        source->name);
+        decoding_reject(
+            d, "missing_field", source->name,
+            "the record has nothing at %.200s, which the view maps; correct the view, or what the "
+            "producer sends",
+            source->name);
 }
 
 static const struct source *default_event_id(const struct decoding *d)
@@ -184,10 +188,11 @@ static void read_version(struct decoding *d)
     if (valid)
         d->change->flags |= UPSINK_HAS_VERSION;
     else
-        decoding_reject(d, "invalid_version", source->name,
-                        "what stands at %.200s is not a version: an integer of 64 bits or a time with its offset "
-                        "as in 2026-01-02T03:04:05.678Z (RFC 3339) is needed",
-                        source->name);
+        decoding_reject(
+            d, "invalid_version", source->name,
+            "what stands at %.200s is not a version: an integer of 64 bits or a time with its offset "
+            "as in 2026-01-02T03:04:05.678Z (RFC 3339) is needed",
+            source->name);
 }
 
 static void read_entity(struct decoding *d)
@@ -250,9 +255,10 @@ static enum decode_outcome decode_value(struct decoding *d)
         return DECODE_FILTERED;
     deletes = is_deleting_type(d) || is_deleting_value(d);
     if (envelope_is_empty(d) && !deletes)
-        decoding_reject(d, "invalid_json", "byte 0",
-                        "the value is empty, which is not JSON; a record that deletes has a null value, not an "
-                        "empty one");
+        decoding_reject(
+            d, "invalid_json", "byte 0",
+            "the value is empty, which is not JSON; a record that deletes has a null value, not an "
+            "empty one");
     if (!d->rejected)
         envelope_check(d);
     /* Behind data_base64 there may be more to see. */
@@ -293,7 +299,8 @@ bool mapping_decode_ids(const struct mapping *mapping, const struct record *reco
                         struct upsink_change *change)
 {
     struct upsink_error err;
-    /* Whether a record counts depends on all of it: what was refused or filtered is no duplicate of anything. */
+    /* Whether a record counts depends on all of it: what was refused or filtered is no duplicate of anything.
+     */
     return mapping_decode(mapping, record, arena, change, &err) == DECODE_CHANGE &&
            (change->event_id.data || change->change_id.data);
 }

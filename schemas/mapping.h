@@ -33,8 +33,9 @@ struct mapping_spec {
     size_t include_type_count;
     const char *const *delete_types;
     size_t delete_type_count;
-    const char *delete_field;  /* pointer */
-    const char *delete_equals; /* JSON text of a scalar, with delete_field */
+    const char *delete_field; /* pointer */
+    const char *
+        delete_equals; /* JSON text of a scalar, with delete_field; numbers are compared by value: 1 is 1.0 */
     enum delete_policy delete_policy;
     size_t max_depth;       /* 0: 128 */
     size_t max_value_bytes; /* 0: no bound but the record's own size */
@@ -57,7 +58,8 @@ enum decode_outcome { DECODE_CHANGE, DECODE_FILTERED, DECODE_REJECTED };
 
 struct mapping;
 
-/* NULL with UPSINK_ERR_CONFIG where a pointer or a combination is wrong; the text names the key of the view. */
+/* NULL with UPSINK_ERR_CONFIG where a pointer or a combination is wrong; the text names the key of the view.
+ */
 UPSINK_NODISCARD struct mapping *mapping_create(const struct mapping_spec *spec, struct upsink_error *err);
 void mapping_destroy(struct mapping *mapping);
 
@@ -66,16 +68,22 @@ bool mapping_has_version(const struct mapping *mapping);
 bool mapping_has_ids(const struct mapping *mapping);
 
 /* Fills *change (all members but generation and floor). Slices point into the record or the arena.
- * DECODE_REJECTED: *err says why (class RECORD; one code for each reason; detail = the JSON Pointer or byte
- * position), and *change holds what was found before that: key, event_id, change_id, version where known,
- * so that a dead letter can name them. DECODE_FILTERED: a type that is not included, or a delete where the
- * view ignores deletes. */
+ * DECODE_REJECTED: *err says why (one code for each reason; detail = the JSON Pointer or byte position), and
+ * *change holds what was found all the same: key, event_id, change_id, version where known, so that a dead
+ * letter can name them. The class is RECORD, but for out_of_memory (FATAL), which says nothing of the record.
+ * DECODE_FILTERED: a type that is not included, or a delete where the view ignores deletes; *change holds
+ * nothing to rely on.
+ *
+ * Codes: missing_key, invalid_key, key_too_large; invalid_json, invalid_utf8, lone_surrogate, too_deep,
+ * too_large; invalid_envelope, missing_attribute, invalid_attribute, unsupported_specversion,
+ * unsupported_format, cloudevents_batch, invalid_base64; missing_field, invalid_field, invalid_version,
+ * missing_entity. */
 enum decode_outcome mapping_decode(const struct mapping *mapping, const struct record *record,
                                    struct arena *arena, struct upsink_change *change,
                                    struct upsink_error *err);
 
-/* The same, but stops after what the duplicate window needs: key, event_id and change_id. Used to warm the
- * window from records that were handled before; false where the record has none of them. */
+/* The same, for what the duplicate window needs: key, event_id and change_id. Used to warm the window from
+ * records that were handled before; false where the record has none of them, or was none that is applied. */
 bool mapping_decode_ids(const struct mapping *mapping, const struct record *record, struct arena *arena,
                         struct upsink_change *change);
 

@@ -21,14 +21,16 @@ static bool name_key(struct upsink_error *err, const char *key)
     return false;
 }
 
-static bool copy_text(struct mapping *m, const char *text, struct upsink_slice *copy, struct upsink_error *err)
+static bool copy_text(struct mapping *m, const char *text, struct upsink_slice *copy,
+                      struct upsink_error *err)
 {
     *copy = arena_copy(&m->memory, upsink_slice_of(text));
     return copy->data || out_of_memory(err);
 }
 
 /* "ce_" and the one name of the pointer; NULL where it can't be an attribute. */
-static bool find_attribute(struct mapping *m, const char *pointer, const char **header, struct upsink_error *err)
+static bool find_attribute(struct mapping *m, const char *pointer, const char **header,
+                           struct upsink_error *err)
 {
     const size_t len = strlen(pointer);
     char *text;
@@ -70,15 +72,16 @@ static bool compile_source(struct mapping *m, struct source *source, const char 
         return compile_pointer(m, source, text, key, err);
     if (!text[sizeof scheme - 1])
         return upsink_fail(err, UPSINK_ERR_CONFIG, "invalid_source",
-                           "%s: \"header:\" needs the name of a header behind it, as in header:event-id", key);
+                           "%s: \"header:\" needs the name of a header behind it, as in header:event-id",
+                           key);
     if (!copy_text(m, text, &name, err))
         return false;
     *source = (struct source){.name = name.data, .header = name.data + sizeof scheme - 1};
     return true;
 }
 
-static bool compile_texts(struct mapping *m, const char *const *texts, size_t count, struct upsink_slice **copies,
-                          struct upsink_error *err)
+static bool compile_texts(struct mapping *m, const char *const *texts, size_t count,
+                          struct upsink_slice **copies, struct upsink_error *err)
 {
     *copies = arena_alloc_array(&m->memory, count, sizeof **copies);
     if (!*copies)
@@ -96,10 +99,11 @@ static bool compile_types(struct mapping *m, const struct mapping_spec *spec, st
     m->included_count = spec->include_type_count;
     m->deleting_count = spec->delete_type_count;
     if (spec->envelope == ENVELOPE_NONE && m->included_count + m->deleting_count)
-        return upsink_fail(err, UPSINK_ERR_CONFIG, "invalid_combination",
-                           "%s: with envelope: none a record has no type to go by; name the envelope that has it, "
-                           "or use delete_when with field and equals",
-                           key);
+        return upsink_fail(
+            err, UPSINK_ERR_CONFIG, "invalid_combination",
+            "%s: with envelope: none a record has no type to go by; name the envelope that has it, "
+            "or use delete_when with field and equals",
+            key);
     return compile_texts(m, spec->include_types, m->included_count, &m->included, err) &&
            compile_texts(m, spec->delete_types, m->deleting_count, &m->deleting, err);
 }
@@ -115,9 +119,10 @@ static bool scan_literal(struct mapping *m, struct upsink_slice text, struct jso
                            "delete_when.equals: not a JSON value: %s", json_fault_text(result.fault));
     *value = values[SLOT_WHOLE];
     if (value->type == JSON_TYPE_ARRAY || value->type == JSON_TYPE_OBJECT)
-        return upsink_fail(err, UPSINK_ERR_CONFIG, "invalid_literal",
-                           "delete_when.equals: a text, a number, true, false or null is needed, not an array or "
-                           "object");
+        return upsink_fail(
+            err, UPSINK_ERR_CONFIG, "invalid_literal",
+            "delete_when.equals: a text, a number, true, false or null is needed, not an array or "
+            "object");
     return true;
 }
 
@@ -126,9 +131,10 @@ static bool compile_delete(struct mapping *m, const struct mapping_spec *spec, s
     struct upsink_slice text;
     struct json_value value;
     if (!spec->delete_field != !spec->delete_equals)
-        return upsink_fail(err, UPSINK_ERR_CONFIG, "invalid_combination",
-                           "delete_when: field and equals need each other: where the value stands, and which one "
-                           "deletes");
+        return upsink_fail(
+            err, UPSINK_ERR_CONFIG, "invalid_combination",
+            "delete_when: field and equals need each other: where the value stands, and which one "
+            "deletes");
     if (!spec->delete_field)
         return true;
     if (!compile_pointer(m, &m->delete_field, spec->delete_field, "delete_when.field", err) ||

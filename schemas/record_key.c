@@ -29,9 +29,10 @@ static bool too_large(struct upsink_error *err, size_t len)
 
 static bool missing(struct upsink_error *err)
 {
-    return upsink_fail(err, UPSINK_ERR_RECORD, "missing_key",
-                       "the record has no key, so it says nothing of which entity it changes; the producer has "
-                       "to set one, or key.field has to name the field that identifies the entity");
+    return upsink_fail(
+        err, UPSINK_ERR_RECORD, "missing_key",
+        "the record has no key, so it says nothing of which entity it changes; the producer has "
+        "to set one, or key.field has to name the field that identifies the entity");
 }
 
 static bool read_text(struct upsink_slice bytes, struct upsink_slice *key, struct upsink_error *err)
@@ -57,7 +58,7 @@ bool record_key_of_json(const struct key_reader *reader, const struct json_value
 {
     if (value->type == JSON_TYPE_ABSENT || value->type == JSON_TYPE_NULL)
         return missing(err);
-    if (value->raw.len > RECORD_KEY_MAX + 2)
+    if (value->raw.len > RECORD_KEY_MAX + (value->type == JSON_TYPE_STRING ? 2 : 0))
         return too_large(err, value->raw.len);
     if (value->type == JSON_TYPE_OBJECT || value->type == JSON_TYPE_ARRAY)
         return canonical_pool_text(reader->canonical, value->raw, reader->limits, reader->arena, key, err);
@@ -174,7 +175,8 @@ static bool read_uuid(const struct key_reader *reader, struct upsink_slice bytes
         write_uuid(bytes.data, text);
     else
         for (size_t i = 0; i < UUID_TEXT_SIZE; i++)
-            text[i] = bytes.data[i] >= 'A' && bytes.data[i] <= 'F' ? (char)(bytes.data[i] | 0x20) : bytes.data[i];
+            text[i] =
+                bytes.data[i] >= 'A' && bytes.data[i] <= 'F' ? (char)(bytes.data[i] | 0x20) : bytes.data[i];
     *key = (struct upsink_slice){text, UUID_TEXT_SIZE};
     return true;
 }

@@ -1,8 +1,8 @@
 /* The bytes of a message key, or a field of the value, as the text that identifies an entity.
  *
- * The text is UTF-8 without NUL, at most RECORD_KEY_MAX bytes; it may be empty (whether a key like that can be
- * held is for the store to say). It is borrowed from the bytes where it stands there as it is, otherwise it
- * is in the arena. Any number of threads.
+ * The text is UTF-8 without NUL, at most RECORD_KEY_MAX bytes; it may be empty (whether a key like that can
+ * be held is for the store to say). It is borrowed from the bytes where it stands there as it is, otherwise
+ * it is in the arena. Any number of threads.
  *
  * Errors (RECORD but for the last): missing_key, invalid_key, key_too_large, out_of_memory (FATAL). */
 #ifndef UPSINK_RECORD_KEY_H

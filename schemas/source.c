@@ -80,11 +80,16 @@ enum source_state source_text(struct decoding *d, const struct source *source, s
     if (state != SOURCE_FOUND)
         return state;
     *text = found.json->raw;
-    if (found.json->type == JSON_TYPE_STRING && !json_text_decode(found.json->raw, d->arena, text, d->err)) {
-        decoding_failed(d);
-        return SOURCE_UNUSABLE;
+    if (found.json->type != JSON_TYPE_STRING)
+        return SOURCE_FOUND;
+    if (!found.json->escaped) {
+        *text = (struct upsink_slice){text->data + 1, text->len - 2};
+        return SOURCE_FOUND;
     }
-    return SOURCE_FOUND;
+    if (json_text_decode(found.json->raw, d->arena, text, d->err))
+        return SOURCE_FOUND;
+    decoding_failed(d);
+    return SOURCE_UNUSABLE;
 }
 
 /* A JSON string may hold it as it is. */
@@ -93,10 +98,17 @@ static bool is_literal(char c)
     return json_lex_is_plain(c) || (unsigned char)c >= 0x80;
 }
 
+static bool is_plain(struct upsink_slice text)
+{
+    return json_lex_plain(text.data, text.data + text.len) == text.data + text.len;
+}
+
 /* How many bytes write_string writes. */
 static size_t string_size(struct upsink_slice text)
 {
     size_t size = text.len + 2;
+    if (is_plain(text))
+        return size;
     for (size_t i = 0; i < text.len; i++) {
         if (!is_literal(text.data[i]))
             size += text.data[i] == '"' || text.data[i] == '\\' ? 1 : 5;
@@ -104,11 +116,9 @@ static size_t string_size(struct upsink_slice text)
     return size;
 }
 
-/* As a JSON string; returns where it ends. */
-static char *write_string(struct upsink_slice text, char *out)
+static char *write_inside(struct upsink_slice text, char *out)
 {
     static const char digits[] = "0123456789abcdef";
-    *out++ = '"';
     for (size_t i = 0; i < text.len; i++) {
         const char c = text.data[i];
         if (is_literal(c)) {
@@ -122,6 +132,19 @@ static char *write_string(struct upsink_slice text, char *out)
             out[5] = digits[c & 15];
             out += 6;
         }
+    }
+    return out;
+}
+
+/* As a JSON string; returns where it ends. */
+static char *write_string(struct upsink_slice text, char *out)
+{
+    *out++ = '"';
+    if (is_plain(text)) {
+        memcpy(out, text.data, text.len);
+        out += text.len;
+    } else {
+        out = write_inside(text, out);
     }
     *out++ = '"';
     return out;

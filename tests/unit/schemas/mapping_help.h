@@ -55,7 +55,8 @@ static inline struct upsink_slice exact_copy(const char *text, size_t len, char 
     return (struct upsink_slice){*memory, len};
 }
 
-static inline void decode_with(const struct mapping *mapping, const struct sample *sample, struct outcome *out)
+static inline void decode_with(const struct mapping *mapping, const struct sample *sample,
+                               struct outcome *out)
 {
     struct record record = {.topic = UPSINK_SLICE_LIT("orders"),
                             .partition = 3,
@@ -87,7 +88,8 @@ static inline struct mapping *make_mapping(const struct mapping_spec *spec)
 }
 
 /* Decodes one sample with a mapping of its own. */
-static inline void decode_sample(const struct mapping_spec *spec, const struct sample *sample, struct outcome *out)
+static inline void decode_sample(const struct mapping_spec *spec, const struct sample *sample,
+                                 struct outcome *out)
 {
     struct mapping *mapping = make_mapping(spec);
     decode_with(mapping, sample, out);
@@ -98,8 +100,8 @@ static inline void decode_sample(const struct mapping_spec *spec, const struct s
 static inline void assert_slice(const char *what, struct upsink_slice slice, const char *expected)
 {
     if (expected ? !upsink_slice_is(slice, expected) : slice.data != NULL)
-        fail_msg("%s is %.*s, not %s", what, slice.data ? (int)slice.len : 8, slice.data ? slice.data : "(absent)",
-                 expected ? expected : "(absent)");
+        fail_msg("%s is %.*s, not %s", what, slice.data ? (int)slice.len : 8,
+                 slice.data ? slice.data : "(absent)", expected ? expected : "(absent)");
 }
 
 static inline void assert_rejected(const struct outcome *out, const char *code, const char *detail)
