@@ -151,7 +151,7 @@ static int compare_sorted(const void *left, const void *right)
 }
 
 /* One call for the changes of [begin, end), among which no key comes twice. */
-static void write_part(struct fixture *fixture, const struct upsink_change *changes, size_t begin, size_t end,
+static bool write_part(struct fixture *fixture, const struct upsink_change *changes, size_t begin, size_t end,
                        struct upsink_result *results)
 {
     size_t count = end - begin;
@@ -170,7 +170,7 @@ static void write_part(struct fixture *fixture, const struct upsink_change *chan
     free(sorted);
     free(pointers);
     free(verdicts);
-    need(fixture, done, "write");
+    return done;
 }
 
 static bool is_repeated(const struct upsink_change *changes, size_t begin, size_t end)
@@ -181,7 +181,8 @@ static bool is_repeated(const struct upsink_change *changes, size_t begin, size_
     return false;
 }
 
-void fixture_write(struct fixture *fixture, const struct upsink_change *changes, size_t count, struct upsink_result *results)
+bool fixture_try_write_all(struct fixture *fixture, const struct upsink_change *changes, size_t count,
+                           struct upsink_result *results)
 {
     size_t begin = 0;
     for (size_t i = 0; i < count; i++)
@@ -189,11 +190,16 @@ void fixture_write(struct fixture *fixture, const struct upsink_change *changes,
     for (size_t i = 0; i < count; i++) {
         if (!is_repeated(changes, begin, i))
             continue;
-        write_part(fixture, changes, begin, i, results);
+        if (!write_part(fixture, changes, begin, i, results))
+            return false;
         begin = i;
     }
-    if (begin < count)
-        write_part(fixture, changes, begin, count, results);
+    return begin == count || write_part(fixture, changes, begin, count, results);
+}
+
+void fixture_write(struct fixture *fixture, const struct upsink_change *changes, size_t count, struct upsink_result *results)
+{
+    need(fixture, fixture_try_write_all(fixture, changes, count, results), "write");
 }
 
 bool fixture_try_commit(struct fixture *fixture)

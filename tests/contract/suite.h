@@ -58,6 +58,8 @@ struct upsink_position *fixture_position(struct fixture *fixture, struct upsink_
 bool fixture_try_write(struct fixture *fixture, const struct upsink_change *const *changes, size_t count,
                        struct upsink_result *results);
 /* Of changes in any order, with repeated keys: in as many calls as that needs, verdicts in the order given. */
+bool fixture_try_write_all(struct fixture *fixture, const struct upsink_change *changes, size_t count,
+                           struct upsink_result *results);
 void fixture_write(struct fixture *fixture, const struct upsink_change *changes, size_t count, struct upsink_result *results);
 /* Stores every claimed position. */
 bool fixture_try_commit(struct fixture *fixture);
