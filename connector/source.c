@@ -248,17 +248,23 @@ static const char *find_property(const struct config *config, const char *name)
 }
 
 /* auto.offset.reset is ours to carry out: librdkafka only reports that an offset is out of range. */
-static bool read_reset_policy(struct source *source, const struct config *config, struct upsink_error *err)
+static bool read_reset_policy(const struct config *config, bool *from_latest, struct upsink_error *err)
 {
     const char *value = find_property(config, "auto.offset.reset");
+    *from_latest = false;
     if (!value || strcmp(value, "earliest") == 0 || strcmp(value, "beginning") == 0 || strcmp(value, "smallest") == 0)
         return true;
     if (strcmp(value, "latest") == 0 || strcmp(value, "end") == 0 || strcmp(value, "largest") == 0) {
-        source->from_latest = true;
+        *from_latest = true;
         return true;
     }
     return upsink_fail(err, UPSINK_ERR_CONFIG, "kafka_property_invalid",
                        "kafka.auto.offset.reset is \"%s\": use earliest (the default) or latest", value);
+}
+
+bool source_check_properties(const struct config *config, bool *from_latest, struct upsink_error *err)
+{
+    return check_reserved(config, err) && read_reset_policy(config, from_latest, err);
 }
 
 /* The user's properties without auto.offset.reset. */
@@ -311,7 +317,7 @@ struct source *source_create(const struct config *config, const struct view_conf
     source->handler = *handler;
     pthread_mutex_init(&source->lock, NULL);
     pthread_mutex_init(&source->owned_lock, NULL);
-    if (!check_reserved(config, err) || !read_reset_policy(source, config, err))
+    if (!source_check_properties(config, &source->from_latest, err))
         goto cleanup;
     if (!copy_properties(source, config)) {
         upsink_fail(err, UPSINK_ERR_FATAL, "out_of_memory", "no memory for the Kafka consumer");

@@ -42,6 +42,10 @@ struct source_offset {
     char note[RESUME_NOTE_SIZE];
 };
 
+/* UPSINK_ERR_CONFIG where a property of Kafka is set that is upsink's to decide. *from_latest: where nothing is known of a
+ * partition, its end is where to begin. */
+UPSINK_NODISCARD bool source_check_properties(const struct config *config, bool *from_latest, struct upsink_error *err);
+
 /* No I/O yet. config and view must outlive the source. NULL with UPSINK_ERR_CONFIG. */
 UPSINK_NODISCARD struct source *source_create(const struct config *config, const struct view_config *view,
                                               const struct source_handler *handler, struct upsink_error *err);

@@ -395,15 +395,14 @@ static void *view_main(void *context)
 
 /* --- life --- */
 
-static void describe_target(struct view *view)
+void view_describe_target(const struct view_config *settings, const struct mapping *mapping, struct upsink_view *target)
 {
-    const struct view_config *settings = view->settings;
-    view->target = (struct upsink_view){
-        .size = sizeof view->target,
+    *target = (struct upsink_view){
+        .size = sizeof *target,
         .name = settings->name,
         .topic = settings->topic_text,
         .several_topics = settings->topic_count > 1 || settings->topics[0][0] == '^',
-        .versioned = mapping_has_version(view->mapping),
+        .versioned = mapping_has_version(mapping),
         .change_id_is_hash = settings->mapping.change_id_hash,
         .url = settings->url,
         .target = settings->target,
@@ -478,7 +477,7 @@ struct view *view_create(const struct config *config, const struct view_config *
     view->type = view->mapping ? registry_find(settings->url, err) : NULL;
     if (!view->type)
         goto cleanup;
-    describe_target(view);
+    view_describe_target(settings, view->mapping, &view->target);
     view->worker_count = count_workers(view->type);
     view->source = source_create(config, settings, &handler, err);
     if (!view->source || !open_workers(view, err) || !open_dead_letters(view, err))

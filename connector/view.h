@@ -94,6 +94,9 @@ void view_stop(struct view *view);
 void view_join(struct view *view);
 void view_destroy(struct view *view);
 
+/* What the sink is told of the view; borrows from settings. */
+void view_describe_target(const struct view_config *settings, const struct mapping *mapping, struct upsink_view *target);
+
 /* Is it making progress? If not, appends "NAME: why\n". Any thread. */
 bool view_is_ready(struct view *view, struct buf *reasons);
 

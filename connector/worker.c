@@ -2,6 +2,7 @@
 #include "connector/view.h"
 
 #include "clock.h"
+#include "connector/message.h"
 #include "log.h"
 
 #include <stdlib.h>
@@ -124,34 +125,10 @@ static uint32_t lane_number(const struct worker *worker, const struct lane *lane
     return 0;
 }
 
-static struct upsink_slice read_header(const void *context, const char *name)
-{
-    rd_kafka_headers_t *headers;
-    const void *value;
-    size_t size;
-    if (rd_kafka_message_headers(context, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
-        rd_kafka_header_get_last(headers, name, &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return UPSINK_SLICE_ABSENT;
-    return (struct upsink_slice){value, value ? size : 0};
-}
-
-static struct record record_of(const rd_kafka_message_t *message, const struct lane *lane)
-{
-    int64_t timestamp_ms = rd_kafka_message_timestamp(message, NULL);
-    return (struct record){.key = {message->key, message->key_len},
-                           .value = {message->payload, message->len},
-                           .topic = upsink_slice_of(lane->topic),
-                           .partition = lane->partition,
-                           .offset = message->offset,
-                           .timestamp = timestamp_ms < 0 ? -1 : timestamp_ms * 1000,
-                           .header = read_header,
-                           .header_context = message};
-}
-
 /* Handled before: only its ids count, and that it is still the same record. */
 static void warm_lane(struct worker *worker, struct lane *lane, const rd_kafka_message_t *message)
 {
-    struct record record = record_of(message, lane);
+    struct record record = message_record(message, upsink_slice_of(lane->topic));
     if (message->offset == lane->marked.offset &&
         (rd_kafka_message_timestamp(message, NULL) != lane->marked.timestamp_ms ||
          resume_mark_hash(record.key, record.value) != lane->marked.hash)) {
@@ -181,7 +158,7 @@ static bool take_record(struct worker *worker, struct lane *lane, rd_kafka_messa
         return false;
     }
     lane->state = LANE_ACTIVE;
-    struct record record = record_of(message, lane);
+    struct record record = message_record(message, upsink_slice_of(lane->topic));
     struct upsink_change change = {0};
     struct upsink_error err;
     upsink_error_clear(&err);
