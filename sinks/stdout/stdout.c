@@ -9,14 +9,16 @@
 #include "url.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 enum { CHUNK = 65536 }; /* written out in the middle of a batch from this size on, to bound memory */
 
 struct upsink_sink {
-    const struct upsink_host *host;
     struct buf text;
+    bool in_line; /* a failed write left a line unfinished */
 };
 
 static void append_text(struct buf *out, const char *name, struct upsink_slice text)
@@ -78,7 +80,6 @@ static bool fail_write(struct upsink_error *err)
     return false;
 }
 
-/* What was written is taken out of the text, so that a repetition does not print it twice within one call. */
 static bool flush(struct upsink_sink *sink, struct upsink_error *err)
 {
     size_t done = 0;
@@ -89,9 +90,13 @@ static bool flush(struct upsink_sink *sink, struct upsink_error *err)
         ssize_t len = write(STDOUT_FILENO, sink->text.data + done, sink->text.len - done);
         if (len >= 0)
             done += (size_t)len;
+        else if (errno == EAGAIN)
+            poll(&(struct pollfd){STDOUT_FILENO, POLLOUT, 0}, 1, -1);
         else if (errno != EINTR)
             good = fail_write(err);
     }
+    if (done)
+        sink->in_line = sink->text.data[done - 1] != '\n';
     buf_clear(&sink->text);
     return good;
 }
@@ -100,6 +105,7 @@ static bool open_sink(struct upsink_sink **sink, const struct upsink_view *view,
                       struct upsink_error *err)
 {
     struct url url;
+    (void)host;
     *sink = NULL;
     if (!url_parse(&url, view->url, err))
         return false;
@@ -114,7 +120,6 @@ static bool open_sink(struct upsink_sink **sink, const struct upsink_view *view,
     *sink = calloc(1, sizeof **sink);
     if (!*sink)
         return upsink_fail(err, UPSINK_ERR_FATAL, "out_of_memory", "out of memory");
-    (*sink)->host = host;
     return true;
 }
 
@@ -124,16 +129,21 @@ static const char *describe_sink(const struct upsink_sink *sink)
     return "stdout";
 }
 
+/* A reader that goes away is an error to be told, not the end of the process. */
 static bool prepare(struct upsink_sink *sink, const struct upsink_printer *plan, struct upsink_error *err)
 {
+    struct sigaction action;
     (void)sink;
-    (void)plan;
     (void)err;
+    if (!plan && sigaction(SIGPIPE, NULL, &action) == 0 && action.sa_handler == SIG_DFL)
+        signal(SIGPIPE, SIG_IGN);
     return true;
 }
 
 static bool write_batch(struct upsink_sink *sink, struct upsink_batch *batch, struct upsink_error *err)
 {
+    if (sink->in_line)
+        buf_append_byte(&sink->text, '\n');
     for (size_t i = 0; i < batch->count; i++) {
         append_change(&sink->text, batch->changes[i]);
         batch->results[i] = (struct upsink_result){UPSINK_APPLIED, NULL};
