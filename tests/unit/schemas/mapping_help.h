@@ -47,7 +47,7 @@ static inline struct upsink_slice exact_copy(const char *text, size_t len, char 
     *memory = NULL;
     if (!text)
         return UPSINK_SLICE_ABSENT;
-    len = len ? len : strlen(text);
+    len = len ? len : strlen(text); /* an empty value is "" */
     *memory = malloc(len ? len : 1);
     if (!*memory)
         abort();
