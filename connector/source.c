@@ -30,7 +30,11 @@ struct source {
     struct owned *owned;
     size_t owned_count, owned_room;
     bool giving_back; /* nothing is opened meanwhile: librdkafka would take it for the answer to the group */
-    pthread_mutex_t lock; /* of the trouble */
+    bool needs_nudges;
+    rd_kafka_queue_t *consumer_queue;
+    pthread_mutex_t lock; /* of what follows */
+    char *nudge_topic;    /* a partition whose broker is to be woken; NULL none */
+    int32_t nudge_partition;
     char trouble[256];
     rd_kafka_resp_err_t trouble_code;
     int64_t trouble_at_us;
@@ -281,7 +285,7 @@ static bool copy_properties(struct source *source, const struct config *config)
     return true;
 }
 
-static rd_kafka_t *open_consumer(struct source *source, struct upsink_error *err)
+static rd_kafka_t *open_consumer(struct source *source, const struct config *config, struct upsink_error *err)
 {
     const struct dlq_property fixed[] = {
         {"group.id", source->view->group},      {"enable.auto.commit", "false"},   {"enable.auto.offset.store", "false"},
@@ -302,6 +306,11 @@ static rd_kafka_t *open_consumer(struct source *source, struct upsink_error *err
     if (rd_kafka_conf_get(conf, "max.poll.interval.ms", text, &size) == RD_KAFKA_CONF_OK)
         max_poll_ms = strtoll(text, NULL, 10);
     source->drain_limit_us = max_poll_ms * CLOCK_MS / 2;
+    size = sizeof text;
+    if (rd_kafka_conf_get(conf, "fetch.queue.backoff.ms", text, &size) != RD_KAFKA_CONF_OK)
+        source->needs_nudges = true;
+    else if (!find_property(config, "fetch.queue.backoff.ms"))
+        rd_kafka_conf_set(conf, "fetch.queue.backoff.ms", "2", NULL, 0);
     return dlq_client_new(RD_KAFKA_CONSUMER, conf, err);
 }
 
@@ -323,10 +332,11 @@ struct source *source_create(const struct config *config, const struct view_conf
         upsink_fail(err, UPSINK_ERR_FATAL, "out_of_memory", "no memory for the Kafka consumer");
         goto cleanup;
     }
-    source->consumer = open_consumer(source, err);
+    source->consumer = open_consumer(source, config, err);
     if (!source->consumer)
         goto cleanup;
     rd_kafka_poll_set_consumer(source->consumer);
+    source->consumer_queue = rd_kafka_queue_get_consumer(source->consumer);
     return source;
 cleanup:
     source_destroy(source);
@@ -337,8 +347,11 @@ void source_destroy(struct source *source)
 {
     if (!source)
         return;
+    if (source->consumer_queue)
+        rd_kafka_queue_destroy(source->consumer_queue);
     if (source->consumer)
         rd_kafka_destroy(source->consumer);
+    free(source->nudge_topic);
     while (source->owned_count)
         remove_owned(source, &source->owned[0]);
     free(source->owned);
@@ -389,8 +402,37 @@ static bool judge_event(struct source *source, const rd_kafka_message_t *event, 
     }
 }
 
+void source_nudge(struct source *source, const char *topic, int32_t partition)
+{
+    if (!source->needs_nudges)
+        return;
+    pthread_mutex_lock(&source->lock);
+    bool first = source->nudge_topic == NULL;
+    if (first)
+        source->nudge_topic = strdup(topic);
+    source->nudge_partition = partition;
+    pthread_mutex_unlock(&source->lock);
+    if (first)
+        rd_kafka_queue_yield(source->consumer_queue);
+}
+
+/* Any request to the partition's leader wakes the thread that fetches from it. */
+static void carry_out_nudge(struct source *source)
+{
+    int64_t low, high;
+    pthread_mutex_lock(&source->lock);
+    char *topic = source->nudge_topic;
+    int32_t partition = source->nudge_partition;
+    source->nudge_topic = NULL;
+    pthread_mutex_unlock(&source->lock);
+    if (topic)
+        rd_kafka_query_watermark_offsets(source->consumer, topic, partition, &low, &high, 1000);
+    free(topic);
+}
+
 bool source_poll(struct source *source, int timeout_ms, struct upsink_error *err)
 {
+    carry_out_nudge(source);
     rd_kafka_message_t *event = rd_kafka_consumer_poll(source->consumer, timeout_ms);
     bool ok = true;
     if (event) {
@@ -455,7 +497,7 @@ static bool add_topic(struct source *source, struct partition_list *list, const 
 {
     if (topic->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || topic->err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
         return upsink_fail(err, UPSINK_ERR_OUTAGE, "unknown_topic",
-                           "topic %s of view %s does not exist; create it, or correct the name; waiting for it", topic->topic,
+                           "topic %s of view %s does not exist: create it, or correct the name", topic->topic,
                            source->view->name);
     if (topic->err != RD_KAFKA_RESP_ERR_NO_ERROR)
         return fail_kafka(source, "the topic can't be looked up", topic->err, err);

@@ -93,6 +93,10 @@ int64_t source_committed(struct source *source, const char *topic, int32_t parti
 UPSINK_NODISCARD bool source_open(struct source *source, const char *topic, int32_t partition, int64_t offset,
                                   struct upsink_error *err);
 
+/* Room was made in a queue that may have been full, and the partition has more: librdkafka before 2.2 looks again only
+ * once a second, unless something wakes its broker thread. Cheap; nothing where the library can do it by itself. */
+void source_nudge(struct source *source, const char *topic, int32_t partition);
+
 void source_commit(struct source *source, const struct source_offset *offsets, size_t count, bool wait);
 
 /* Microseconds that a drain may take before the group gives us up. */

@@ -35,6 +35,7 @@ struct worker {
     struct lane **lanes; /* the worker's own; entries move only between batches */
     size_t lane_count, lane_room;
     struct lane *last_lane;
+    size_t nudged; /* lanes, round and round */
     struct batch batch;
     struct backoff backoff;
     uint32_t unknown_in_a_row;

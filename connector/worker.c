@@ -219,6 +219,19 @@ static bool is_full(const struct worker *worker)
            batch->record_count / 4 >= settings->batch_max_records || atomic_load(&worker->view->halted);
 }
 
+/* Wakes the fetcher for the next lane that has more to come. */
+static void ask_for_more(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->lane_count; i++) {
+        const struct lane *lane = worker->lanes[worker->nudged++ % worker->lane_count];
+        if (lane->state >= LANE_WARMING && lane->state < LANE_HALTED &&
+            source_cached_high(worker->view->source, lane->topic, lane->partition) > lane->expected) {
+            source_nudge(worker->view->source, lane->topic, lane->partition);
+            return;
+        }
+    }
+}
+
 static void fill_batch(struct worker *worker)
 {
     rd_kafka_message_t *first = rd_kafka_consume_queue(worker->queue, IDLE_MS);
@@ -226,12 +239,16 @@ static void fill_batch(struct worker *worker)
         return;
     take_message(worker, first);
     int64_t deadline = clock_monotonic_us() + worker->view->settings->batch_linger_us;
+    bool asked = false;
     while (!is_full(worker) && !is_stopping(worker)) {
         size_t room = worker->view->settings->batch_max_records - worker->batch.entity_count;
         size_t wanted = room < VIEW_CHUNK ? room : VIEW_CHUNK;
         ssize_t count = rd_kafka_consume_batch_queue(worker->queue, 0, worker->chunk, wanted);
         for (ssize_t i = 0; i < count; i++)
             take_message(worker, worker->chunk[i]);
+        if (!asked || count == 0)
+            ask_for_more(worker);
+        asked = true;
         if (count > 0)
             continue;
         int64_t left = deadline - clock_monotonic_us();
