@@ -55,7 +55,7 @@ struct config {
  * environment over the file. `origin` names it in messages ("--sink", "--set", "UPSINK_LOG__LEVEL"). */
 struct config_override {
     const char *path;  /* dotted: "views.orders.batch.max_records" */
-    const char *value; /* YAML text of the value */
+    const char *value; /* as it is, ${...} expanded; where a list is taken, [a, b] is one */
     const char *origin;
 };
 

@@ -79,8 +79,8 @@ static bool check_property(struct config_loader *loader, const struct config_nod
     case RD_KAFKA_CONF_UNKNOWN:
         return fail_unknown(loader, node);
     default:
-        /* librdkafka's sentences quote the value. */
-        if (node->hidden || is_secret(node->name))
+        /* Some of librdkafka's sentences quote the value. */
+        if (strstr(reason, node->text) && (node->hidden || is_secret(node->name)))
             return config_fail(loader, node, "librdkafka does not take this value");
         return config_fail(loader, node, "librdkafka does not take this value: %s", reason);
     }

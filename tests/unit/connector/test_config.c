@@ -220,6 +220,32 @@ static void a_longest_wait_below_the_first_one_shortens_it(void **state)
     config_destroy(config);
 }
 
+static void bounds_are_inside(void **state)
+{
+    (void)state;
+    config_destroy(load_in_view("    batch: { max_records: 1000000, max_bytes: 1GiB, linger: 1m }\n"));
+    config_destroy(load_in_view("    batch: { max_records: 1, max_bytes: 1KiB, linger: 0 }\n"));
+}
+
+static void only_a_view_that_writes_dead_letters_must_keep_their_topic_out(void **state)
+{
+    (void)state;
+    struct config *config = load("kafka: { bootstrap.servers: k }\n"
+                                 "views: { all: { topic: '^.*', sink: 'x:', on_error: stop } }\n");
+    assert_string_equal(config->views[0].topics[0], "^.*");
+    config_destroy(config);
+}
+
+static void parameters_of_the_url_that_only_look_like_table_do_not_clash(void **state)
+{
+    (void)state;
+    struct config *config =
+        load("kafka: { bootstrap.servers: k }\n"
+             "views: { a: { topic: t, sink: 'x:y?tables=1&retable=2#table=3', table: z } }\n");
+    assert_string_equal(config->views[0].target, "z");
+    config_destroy(config);
+}
+
 static void listening_can_be_turned_off(void **state)
 {
     (void)state;
@@ -302,6 +328,9 @@ int main(void)
         cmocka_unit_test(a_literal_keeps_its_json_type),
         cmocka_unit_test(a_change_id_may_be_one_source_or_the_hash),
         cmocka_unit_test(a_longest_wait_below_the_first_one_shortens_it),
+        cmocka_unit_test(bounds_are_inside),
+        cmocka_unit_test(only_a_view_that_writes_dead_letters_must_keep_their_topic_out),
+        cmocka_unit_test(parameters_of_the_url_that_only_look_like_table_do_not_clash),
         cmocka_unit_test(listening_can_be_turned_off),
         cmocka_unit_test(loopback_needs_no_token),
         cmocka_unit_test(a_file_is_read_and_its_neighbours_found),

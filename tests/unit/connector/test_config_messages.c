@@ -79,6 +79,8 @@ static void wrong_values_are_told_what_would_be_right(void **state)
          "u.yaml:6: views.orders.batch.max_records: \"ten\" is not a whole number"},
         {"    batch: { max_records: 0 }\n",
          "u.yaml:6: views.orders.batch.max_records: \"0\" is out of range; it must be from 1 to 1000000"},
+        {"    batch: { max_records: 1000001 }\n", "u.yaml:6: views.orders.batch.max_records: \"1000001\" is "
+                                                  "out of range; it must be from 1 to 1000000"},
         {"    batch: { max_bytes: 2GiB }\n",
          "u.yaml:6: views.orders.batch.max_bytes: \"2GiB\" is out of range; it must be from 1KiB to 1GiB"},
         {"    batch: { max_bytes: 16M }\n",
@@ -208,6 +210,11 @@ static void kafka_properties_are_checked_by_librdkafka(void **state)
         {"kafka: { bootstrap.servers: k, security.protocol: tls }\n",
          "u.yaml:2: kafka.security.protocol: librdkafka does not take this value: Invalid value \"tls\" for "
          "configuration property \"security.protocol\""},
+        {"kafka: { bootstrap.servers: k, sasl.jaas.config: x }\n",
+         "u.yaml:2: kafka.sasl.jaas.config: librdkafka does not take this value: Java JAAS configuration is "
+         "not "
+         "supported, see https://github.com/edenhill/librdkafka/wiki/Using-SASL-with-librdkafka for more "
+         "information."},
         {"kafka: { bootstrap.servers: k, group.id: x }\n",
          "u.yaml:2: kafka.group.id: this can't be set here: each view is the consumer group upsink-NAME; "
          "choose the "

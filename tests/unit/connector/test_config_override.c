@@ -266,11 +266,20 @@ static void a_file_takes_brokers_but_no_second_description(void **state)
     expect_view(config, 0);
     assert_string_equal(config->kafka[0].value, "other:1");
     config_destroy(config);
-    request = (struct config_request){.sink = "x:"};
-    assert_string_equal(
-        refuse_with(&request, VIEW),
-        "--sink: this describes a view without a file; with -c choose one by --view NAME and change it "
-        "by --set views.NAME.KEY=VALUE");
+    static const struct {
+        struct config_request request;
+        const char *flag;
+    } cases[] = {{{.sink = "x:"}, "--sink"}, {{.topic = "t"}, "--topic"}, {{.name = "n"}, "--name"}};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char expected[256];
+        request = cases[i].request;
+        snprintf(
+            expected, sizeof expected,
+            "%s: this describes a view without a file; with -c choose one by --view NAME and change it by "
+            "--set views.NAME.KEY=VALUE",
+            cases[i].flag);
+        assert_string_equal(refuse_with(&request, VIEW), expected);
+    }
 }
 
 static void only_the_chosen_views_are_loaded(void **state)
@@ -289,7 +298,8 @@ static void only_the_chosen_views_are_loaded(void **state)
     assert_int_equal(config->view_count, 2);
     config_destroy(config);
     names[0] = "cc";
-    assert_string_equal(refuse_with(&request, yaml), "command line: no view is named \"cc\"; did you mean \"c\"?");
+    assert_string_equal(refuse_with(&request, yaml),
+                        "command line: no view is named \"cc\"; did you mean \"c\"?");
 }
 
 static void references_are_replaced_by_what_they_stand_for(void **state)
