@@ -93,9 +93,12 @@ UPSINK_NODISCARD const struct view_config *cli_only_view(const struct config *co
 /* Prints the error on standard error, as one line; returns the exit status that belongs to it: 2 or 1. */
 int cli_fail(const struct upsink_error *err);
 
+/* Whether a command is built in; those that are not are left out of the help. */
+typedef bool (*cli_have)(const struct cli_command *command);
+
 /* cli_help.c: text for people. */
-void cli_print_overview(FILE *out);
-void cli_print_group(FILE *out, const char *group);
+void cli_print_overview(FILE *out, cli_have have);
+void cli_print_group(FILE *out, const char *group, cli_have have);
 void cli_print_command(FILE *out, const struct cli_command *command);
 
 /* Breaks text at spaces, to lines of 79 characters that start behind `indent` spaces; the first one goes on

@@ -1,4 +1,4 @@
-#include "commands.h"
+#include "cli.h"
 
 #include "nearest.h"
 
@@ -82,25 +82,25 @@ void cli_print_command(FILE *out, const struct cli_command *command)
     }
 }
 
-static void print_commands(FILE *out, const char *group)
+static void print_commands(FILE *out, const char *group, cli_have have)
 {
     size_t len = group ? strlen(group) : 0;
     for (const struct cli_command *command = cli_commands; command->name; command++) {
-        if (command->hidden || !commands_have(command))
+        if (command->hidden || !have(command))
             continue;
         if (!group || (strncmp(command->name, group, len) == 0 && command->name[len] == ' '))
             fprintf(out, "  %-12s %s\n", command->name, command->summary);
     }
 }
 
-void cli_print_group(FILE *out, const char *group)
+void cli_print_group(FILE *out, const char *group, cli_have have)
 {
     fprintf(out, "Usage: upsink %s COMMAND [OPTION]... [ARGUMENT]...\n\nCommands:\n", group);
-    print_commands(out, group);
+    print_commands(out, group, have);
     fprintf(out, "\nupsink %s COMMAND --help says more.\n", group);
 }
 
-void cli_print_overview(FILE *out)
+void cli_print_overview(FILE *out, cli_have have)
 {
     fputs("Usage: upsink COMMAND [OPTION]... [ARGUMENT]...\n\n", out);
     cli_print_wrapped(
@@ -110,7 +110,7 @@ void cli_print_overview(FILE *out)
         "change the result.\n",
         0, 0);
     fputs("\nCommands:\n", out);
-    print_commands(out, NULL);
+    print_commands(out, NULL, have);
     fputs("\nTo begin:\n", out);
     print_indented(out, "upsink run --brokers localhost:9092 --topic orders --sink sqlite:orders.db\n");
     fputs("\n", out);

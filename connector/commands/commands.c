@@ -13,7 +13,7 @@ static const struct {
 
 #define COMMANDS (sizeof commands / sizeof *commands)
 
-bool commands_have(const struct cli_command *command)
+static bool is_built_in(const struct cli_command *command)
 {
     for (size_t i = 0; i < COMMANDS; i++) {
         if (strcmp(commands[i].name, command->name) == 0)
@@ -33,9 +33,9 @@ static int run(const struct cli_args *args)
         if (args->command)
             cli_print_command(stdout, args->command);
         else if (args->group)
-            cli_print_group(stdout, args->group);
+            cli_print_group(stdout, args->group, is_built_in);
         else
-            cli_print_overview(stdout);
+            cli_print_overview(stdout, is_built_in);
         return 0;
     }
     for (size_t i = 0; i < COMMANDS; i++) {

@@ -10,9 +10,6 @@ int command_run(const struct cli_args *args);
 int command_sinks(const struct cli_args *args);
 int command_generate(const struct cli_args *args);
 
-/* Whether the command is built in; those that are not are left out of the help. */
-bool commands_have(const struct cli_command *command);
-
 /* All of main. */
 int commands_main(int argc, char *const *argv);
 
