@@ -225,16 +225,15 @@ static bool remember(struct parser *parser, const struct cli_option *option, con
     if (value && !check_choice(parser, option, value))
         return false;
     args->given[args->given_count++] = (struct cli_given){option, value};
-    if (strcmp(option->name, "help") == 0) {
-        args->help = true;
-    } else if (strcmp(option->name, "view") == 0) {
-        args->views[args->view_count++] = value;
-    } else if (strcmp(option->name, "set") == 0) {
-        return add_set(parser, value);
-    } else if (option->path) {
-        return add_override(parser, upsink_slice_of(option->path), value, option->name);
+    if (!value) {
+        args->help |= strcmp(option->name, "help") == 0;
+        return true;
     }
-    return true;
+    if (strcmp(option->name, "set") == 0)
+        return add_set(parser, value);
+    if (strcmp(option->name, "view") == 0)
+        args->views[args->view_count++] = value;
+    return !option->path || add_override(parser, upsink_slice_of(option->path), value, option->name);
 }
 
 /* The word at parser->argv, which starts with a dash, and perhaps the next one as its value. */
