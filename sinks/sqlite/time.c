@@ -77,8 +77,11 @@ static int64_t read_digits(const char *text, int digits)
 int64_t sqlite_parse_time(const char *text, size_t len)
 {
     static const char form[] = "0000-00-00T00:00:00.000000Z";
-    if (len != TEXT_LENGTH || text[10] != 'T')
-        return len ? strtoll(text, NULL, 10) : -1;
+    if (len != TEXT_LENGTH || text[10] != 'T') {
+        char *end;
+        long long integer = strtoll(text, &end, 10);
+        return len && end == text + len ? integer : -1;
+    }
     for (size_t i = 0; i < TEXT_LENGTH; i++)
         if (form[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != form[i])
             return -1;
