@@ -64,6 +64,7 @@ int main(int argc, char **argv)
 {
     static const struct group *const keeping[] = {&fence_group, &life_group,  &owner_group, &target_group,
                                                   &value_group, &batch_group, &model_group, NULL};
+    static const struct group *const sqlite[] = {&sqlite_group, NULL};
     static const struct group *const printing[] = {&stdout_group, NULL};
     struct upsink_error err;
     if (!read_arguments(argc, argv)) {
@@ -78,5 +79,8 @@ int main(int argc, char **argv)
     }
     suite.transactional = suite.type->capabilities & UPSINK_TRANSACTIONAL;
     bool prints = strcmp(suite.type->name, "stdout") == 0;
-    return run(prints ? printing : keeping) ? 1 : 0;
+    int failed = run(prints ? printing : keeping);
+    if (strcmp(suite.type->name, "sqlite") == 0)
+        failed += run(sqlite);
+    return failed ? 1 : 0;
 }

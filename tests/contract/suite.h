@@ -98,7 +98,7 @@ struct group {
     size_t count;
 };
 extern const struct group fence_group, life_group, owner_group, target_group, value_group, batch_group, model_group,
-    stdout_group;
+    sqlite_group, stdout_group;
 
 #define CONTRACT_TEST(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
 
