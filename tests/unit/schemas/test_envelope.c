@@ -372,6 +372,43 @@ static void the_content_type_of_a_binary_event_is_its_datacontenttype(void **sta
     outcome_clear(&out);
 }
 
+static void what_a_binary_event_can_not_have_is_missing(void **state)
+{
+    static const char *const pointers[] = {"",      "/",          "/id/x",   "/data_base64",
+                                           "/a~1b", "/x\xC3\xA9", "/payload"};
+    (void)state;
+    for (size_t i = 0; i < sizeof pointers / sizeof *pointers; i++) {
+        const struct mapping_spec spec = {.event_id = pointers[i]};
+        struct outcome out;
+        decode_sample(&spec, &(struct sample){.key = "k", .value = "{\"id\":{\"x\":1}}", .headers = {BINARY}},
+                      &out);
+        assert_rejected(&out, "missing_field", pointers[i]);
+        outcome_clear(&out);
+    }
+}
+
+static struct upsink_slice header_with_nul(const void *context, const char *name)
+{
+    (void)context;
+    return strcmp(name, "id") == 0 ? UPSINK_SLICE_LIT("e\0") : UPSINK_SLICE_ABSENT;
+}
+
+static void a_header_with_nul_is_refused(void **state)
+{
+    struct mapping *mapping = make_mapping(&(struct mapping_spec){.event_id = "header:id"});
+    struct record record = {
+        .key = UPSINK_SLICE_LIT("k"), .value = UPSINK_SLICE_LIT("1"), .header = header_with_nul};
+    struct upsink_change change;
+    struct upsink_error err = {0};
+    struct arena arena;
+    (void)state;
+    arena_init(&arena, 0);
+    assert_int_equal(mapping_decode(mapping, &record, &arena, &change, &err), DECODE_REJECTED);
+    assert_string_equal(err.code, "invalid_field");
+    arena_destroy(&arena);
+    mapping_destroy(mapping);
+}
+
 static void the_last_header_of_a_name_counts_and_case_does_too(void **state)
 {
     const struct mapping_spec spec = {.event_id = "header:Id"};
@@ -394,6 +431,8 @@ int main(void)
         cmocka_unit_test(structured_and_binary_events_make_the_same_change),
         cmocka_unit_test(pointers_reach_into_data_that_came_in_base64),
         cmocka_unit_test(the_content_type_of_a_binary_event_is_its_datacontenttype),
+        cmocka_unit_test(what_a_binary_event_can_not_have_is_missing),
+        cmocka_unit_test(a_header_with_nul_is_refused),
         cmocka_unit_test(the_last_header_of_a_name_counts_and_case_does_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

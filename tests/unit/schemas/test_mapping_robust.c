@@ -162,6 +162,45 @@ static void a_mapping_knows_whether_events_carry_ids(void **state)
     }
 }
 
+/* Out of memory is not the record's fault: a class of its own, so that nobody dead-letters the record. */
+static void running_out_of_memory_is_not_blamed_on_the_record(void **state)
+{
+    static const char *const two[] = {"/data/orderId", "/data/lastUpdated"}, *const types[] = {"T"};
+    static const struct {
+        struct mapping_spec spec;
+        struct sample sample;
+    } samples[] = {
+        {{.change_id = two, .change_id_count = 2}, {.key = "k", .value = EVENT("T", ORDER)}},
+        {{.change_id_hash = true}, {.key = "k", .value = EVENT("T", ORDER)}},
+        {{.event_id = "/data"}, {.key = "k", .value = EVENT("T", "\"\\n\"")}},
+        {{.include_types = types, .include_type_count = 1}, {.key = "k", .value = EVENT("\\u0054", ORDER)}},
+        {{.key_format = KEY_INT32}, {.key = "1234", .value = EVENT("T", ORDER)}},
+        {{.key_format = KEY_UUID}, {.key = "1234567890123456", .value = EVENT("T", ORDER)}},
+        {{.key_format = KEY_BYTES}, {.key = "1234"}},
+        {{.key_format = KEY_JSON}, {.key = "{}"}},
+        {{.key_format = KEY_JSON}, {.key = "\"\\n\""}},
+        {{.envelope = ENVELOPE_CLOUDEVENTS},
+         {.key = "k",
+          .value = "{\"specversion\":\"1.0\",\"id\":\"e\",\"source\":\"s\",\"type\":\"T\",\"data_base64\":"
+                   "\"MQ==\"}"}},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
+        struct mapping *mapping = make_mapping(&samples[i].spec);
+        struct record record = {.key = upsink_slice_of(samples[i].sample.key),
+                                .value = upsink_slice_of(samples[i].sample.value)};
+        struct upsink_change change;
+        struct upsink_error err = {0};
+        struct arena full;
+        arena_init(&full, SIZE_MAX); /* a block that no machine has */
+        assert_int_equal(mapping_decode(mapping, &record, &full, &change, &err), DECODE_REJECTED);
+        assert_int_equal(err.cls, UPSINK_ERR_FATAL);
+        assert_string_equal(err.code, "out_of_memory");
+        arena_destroy(&full);
+        mapping_destroy(mapping);
+    }
+}
+
 static void *decode_often(void *argument)
 {
     static const struct sample sample = {.key = "{\"b\":1,\"a\":[2]}", .value = EVENT("T", ORDER)};
@@ -198,6 +237,7 @@ int main(void)
         cmocka_unit_test(a_record_without_headers_needs_no_header_function),
         cmocka_unit_test(the_ids_alone_are_the_same_as_with_the_rest),
         cmocka_unit_test(a_mapping_knows_whether_events_carry_ids),
+        cmocka_unit_test(running_out_of_memory_is_not_blamed_on_the_record),
         cmocka_unit_test(threads_share_a_mapping),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
