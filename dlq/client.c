@@ -96,11 +96,16 @@ static char *list_properties(void)
     return table;
 }
 
-/* We are in nobody's group, and write no transactions. */
-static bool is_unwanted(const char *name)
+/* A client that is not given a group is in none, whatever the user's properties say; none writes
+ * transactions. */
+static bool is_unwanted(const char *name, const struct dlq_property *fixed, size_t fixed_count)
 {
-    return strcmp(name, "group.id") == 0 || strcmp(name, "group.instance.id") == 0 ||
-           strcmp(name, "transactional.id") == 0;
+    bool has_group = false;
+    for (size_t i = 0; i < fixed_count; i++)
+        has_group |= strcmp(fixed[i].name, "group.id") == 0;
+    if (strcmp(name, "group.id") == 0 || strcmp(name, "group.instance.id") == 0)
+        return !has_group;
+    return strcmp(name, "transactional.id") == 0;
 }
 
 static bool is_secret(const char *name)
@@ -144,8 +149,8 @@ static void write_log(const rd_kafka_t *rk, int level, const char *facility, con
     int64_t held_back = 0;
     enum log_level wanted = strcmp(facility, "AUTOCREATE") == 0 ? LOG_LEVEL_DEBUG : level_of(level);
     if (wanted == LOG_LEVEL_DEBUG || log_limit_pass(&limit, 1000000, &held_back))
-        log_write(wanted, "librdkafka (dead letters)", LOG_STR("client", rd_kafka_name(rk)),
-                  LOG_STR("facility", facility), LOG_STR("reason", text), LOG_INT("held_back", held_back));
+        log_write(wanted, "librdkafka", LOG_STR("client", rd_kafka_name(rk)), LOG_STR("facility", facility),
+                  LOG_STR("reason", text), LOG_INT("held_back", held_back));
 }
 
 rd_kafka_conf_t *dlq_client_conf(const struct dlq_kafka *kafka, rd_kafka_type_t type,
@@ -167,7 +172,7 @@ rd_kafka_conf_t *dlq_client_conf(const struct dlq_kafka *kafka, rd_kafka_type_t 
         if (!set_property(conf, &defaults[i], err))
             goto cleanup;
     for (size_t i = 0; i < kafka->count; i++)
-        if (!is_unwanted(kafka->properties[i].name) &&
+        if (!is_unwanted(kafka->properties[i].name, fixed, fixed_count) &&
             !belongs_elsewhere(table, kafka->properties[i].name, type) &&
             !set_property(conf, &kafka->properties[i], err))
             goto cleanup;
@@ -190,8 +195,7 @@ rd_kafka_t *dlq_client_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct u
     rd_kafka_t *rk = rd_kafka_new(type, conf, reason, sizeof reason);
     if (!rk) {
         rd_kafka_conf_destroy(conf);
-        upsink_fail(err, UPSINK_ERR_CONFIG, "kafka_client",
-                    "the Kafka client for the dead letters can't be made: %s", reason);
+        upsink_fail(err, UPSINK_ERR_CONFIG, "kafka_client", "the Kafka client can't be made: %s", reason);
     }
     return rk;
 }

@@ -1,4 +1,4 @@
-/* librdkafka clients for the dead letters, from the user's `kafka` properties.
+/* librdkafka clients from the user's `kafka` properties; the service's consumer is made here too.
  *
  * Properties of the other kind (a consumer's for a producer and the reverse) are left out instead of warned
  * about; librdkafka itself is asked which is which. */
