@@ -2,7 +2,7 @@
 
 int64_t time_at(int64_t offset)
 {
-    return 1700000000000000 + offset * 1001;
+    return 1700000000000000 + offset % 1000000000 * 1001;
 }
 
 struct upsink_change make_upsert(struct fixture *fixture, const char *key, int64_t offset)
