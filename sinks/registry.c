@@ -198,8 +198,23 @@ static bool find_file(const struct places *places, const char *name, struct buf 
     return false;
 }
 
+static bool is_shipped(const char *scheme)
+{
+    for (size_t i = 0; i < SHIPPED; i++)
+        if (strcmp(shipped[i].scheme, scheme) == 0)
+            return true;
+    return false;
+}
+
 static void fail_unknown(const char *scheme, const struct places *places, struct upsink_error *err)
 {
+    if (is_shipped(scheme)) {
+        upsink_fail(err, UPSINK_ERR_CONFIG, "unknown_sink",
+                    "the sink for %s: is not installed: " PREFIX "%s" SUFFIX " is neither in UPSINK_PLUGIN_PATH, nor beside the "
+                    "program, nor in " UPSINK_LIBDIR,
+                    scheme, plugin_of_scheme(scheme));
+        return;
+    }
     struct names names = {0};
     struct nearest nearest;
     char known[256] = "";

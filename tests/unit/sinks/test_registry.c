@@ -69,6 +69,13 @@ static void an_unknown_scheme_names_what_is_known(void **state)
     assert_fails("zzzzzz://u:s3cret@h/d", "unknown_sink", "libupsink_zzzzzz.so");
 }
 
+static void a_missing_sink_of_ours_is_not_an_unknown_one(void **state)
+{
+    (void)state;
+    assert_fails("postgresql://u:s3cret@h/d", "unknown_sink", "libupsink_postgres.so");
+    assert_fails("postgresql://u:s3cret@h/d", "unknown_sink", "not installed");
+}
+
 static void messages_hold_no_secrets(void **state)
 {
     struct upsink_error err;
@@ -181,6 +188,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_no_url_is_refused),
         cmocka_unit_test(an_unknown_scheme_names_what_is_known),
+        cmocka_unit_test(a_missing_sink_of_ours_is_not_an_unknown_one),
         cmocka_unit_test(messages_hold_no_secrets),
         cmocka_unit_test(a_file_that_can_not_be_loaded_is_named_with_the_reason),
         cmocka_unit_test(the_list_has_what_can_not_be_loaded_too),
