@@ -48,6 +48,7 @@ const struct cli_option cli_options[] = {
     {.name = "grep", .value = "TEXT", .help = "Only those with this text in key, value or message"},
     {.name = "limit", .value = "N", .help = "At most the newest N"},
     {.name = "all", .help = "Also those that are resolved"},
+    {.name = "records", .value = "N", .help = "How many of the first records are mapped; default: 10"},
     {.name = "events", .letter = 'n', .value = "N", .help = "How many events are produced"},
     {.name = "help", .letter = 'h', .help = "Show this help"},
     {.name = "version", .letter = 'V', .help = "Show the version"},
@@ -76,12 +77,15 @@ const struct cli_command cli_commands[] = {
      .options = "config|view|brokers|topic|sink|name|set|until-end|http-listen|log-level|log-format"},
     {.name = "plan",
      .summary = "show what run would do, and change nothing",
-     .text = "Checks the configuration against the real Kafka and the real sinks: prints what would be "
-             "created, and how "
-             "the first records of each topic map to rows, with those that would be dead-lettered.\n",
+     .text = "Checks the configuration against the real Kafka and the real sinks: which partitions would be "
+             "read from where, which statements the sink still needs, and how the first records map to rows, "
+             "with those that would be dead-lettered. Nothing is created, joined, committed or written.\n"
+             "Exit status: 0 where run could start, 1 where Kafka or the sink can't be reached, refuses, or "
+             "lacks the topic, 2 where the configuration is wrong.\n",
      .examples = "upsink plan -c upsink.yaml\n"
-                 "upsink plan --brokers localhost:9092 --topic orders --sink sqlite:orders.db\n",
-     .options = "config|view|brokers|topic|sink|name|set|log-level|log-format"},
+                 "upsink plan --brokers localhost:9092 --topic orders --sink sqlite:orders.db\n"
+                 "upsink plan -c upsink.yaml --view orders --records 100 -o json\n",
+     .options = "config|view|brokers|topic|sink|name|set|records|output|log-level|log-format"},
     {.name = "dlq list",
      .arguments = "[VIEW]",
      .takes_view = true,

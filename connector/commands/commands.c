@@ -7,6 +7,7 @@ static const struct {
     int (*run)(const struct cli_args *args);
 } commands[] = {
     {"run", command_run},
+    {"plan", command_plan},
     {"sinks", command_sinks},
     {"generate", command_generate},
 };

@@ -7,6 +7,7 @@
 #include "cli.h"
 
 int command_run(const struct cli_args *args);
+int command_plan(const struct cli_args *args);
 int command_sinks(const struct cli_args *args);
 int command_generate(const struct cli_args *args);
 

@@ -24,13 +24,13 @@ _upsink() {
         mapfile -t COMPREPLY < <(compgen -W 'table json' -- "$current")
         return
         ;;
-    --view | --brokers | -b | --topic | -t | --sink | -s | --name | --set | --http-listen | --code | --key | --since | --until | --grep | --limit | --events | -n)
+    --view | --brokers | -b | --topic | -t | --sink | -s | --name | --set | --http-listen | --code | --key | --since | --until | --grep | --limit | --records | --events | -n)
         return
         ;;
     esac
     case "${COMP_WORDS[1]} ${COMP_WORDS[2]-}" in
     "run "*) words='--config --view --brokers --topic --sink --name --set --until-end --http-listen --log-level --log-format --help' ;;
-    "plan "*) words='--config --view --brokers --topic --sink --name --set --log-level --log-format --help' ;;
+    "plan "*) words='--config --view --brokers --topic --sink --name --set --records --output --log-level --log-format --help' ;;
     "dlq list"*) words='--config --brokers --topic --sink --name --set --log-level --log-format --code --key --since --until --grep --limit --all --output --help' ;;
     "dlq show"*) words='--config --brokers --topic --sink --name --set --log-level --log-format --output --help' ;;
     "dlq stats"*) words='--config --brokers --topic --sink --name --set --log-level --log-format --output --help' ;;
