@@ -254,8 +254,6 @@ void dlq_facts_add(struct dlq_facts *facts, const char *name, struct upsink_slic
         /* Kafka Connect's own dead letters have nothing better. */
         if (header == H_EXCEPTION && !facts->code.data)
             facts->code = value;
-        else if (header == H_CONNECTOR && !facts->view.data)
-            facts->view = value;
         else if (texts[header])
             *texts[header] = value;
         else
