@@ -15,6 +15,7 @@ void batch_destroy(struct batch *batch)
     arena_destroy(&batch->arena);
     arena_destroy(&batch->scratch);
     free(batch->records);
+    free(batch->links);
     free(batch->entities);
     free(batch->heads);
     free(batch->changes);
@@ -57,20 +58,26 @@ static struct upsink_slice entity_key(const struct batch *batch, uint32_t entity
     return batch->records[batch->entities[entity].first].change.key;
 }
 
+static uint64_t table_entry(uint64_t hash, uint32_t entity)
+{
+    return (hash & ~(uint64_t)UINT32_MAX) | (entity + 1);
+}
+
 static bool grow_table(struct batch *batch)
 {
     size_t places = batch->table ? (batch->table_mask + 1) * 2 : 1024;
-    uint32_t *table = calloc(places, sizeof *table);
+    uint64_t *table = calloc(places, sizeof *table);
     if (!table)
         return false;
     free(batch->table);
     batch->table = table;
     batch->table_mask = places - 1;
     for (uint32_t entity = 0; entity < batch->entity_count; entity++) {
-        size_t place = hash_key(entity_key(batch, entity)) & batch->table_mask;
+        uint64_t hash = hash_key(entity_key(batch, entity));
+        size_t place = hash & batch->table_mask;
         while (table[place])
             place = (place + 1) & batch->table_mask;
-        table[place] = entity + 1;
+        table[place] = table_entry(hash, entity);
     }
     return true;
 }
@@ -80,13 +87,16 @@ static struct batch_entity *find_entity(struct batch *batch, struct upsink_slice
 {
     if ((!batch->table || batch->entity_count * 2 > batch->table_mask) && !grow_table(batch))
         return NULL;
-    size_t place = hash_key(key) & batch->table_mask;
-    for (; batch->table[place]; place = (place + 1) & batch->table_mask)
-        if (upsink_slice_equal(entity_key(batch, batch->table[place] - 1), key))
-            return &batch->entities[batch->table[place] - 1];
+    uint64_t hash = hash_key(key);
+    size_t place = hash & batch->table_mask;
+    for (; batch->table[place]; place = (place + 1) & batch->table_mask) {
+        uint32_t known = (uint32_t)batch->table[place] - 1;
+        if (batch->table[place] == table_entry(hash, known) && upsink_slice_equal(entity_key(batch, known), key))
+            return &batch->entities[known];
+    }
     if (!make_room((void **)&batch->entities, &batch->entity_room, batch->entity_count, sizeof *batch->entities))
         return NULL;
-    batch->table[place] = (uint32_t)batch->entity_count + 1;
+    batch->table[place] = table_entry(hash, (uint32_t)batch->entity_count);
     struct batch_entity *entity = &batch->entities[batch->entity_count++];
     *entity = (struct batch_entity){.first = record, .last = BATCH_NONE, .head = BATCH_NONE};
     return entity;
@@ -97,31 +107,32 @@ static uint32_t find_twin(const struct batch *batch, const struct batch_entity *
                           uint64_t number)
 {
     for (uint32_t i = entity->last == BATCH_NONE ? BATCH_NONE : entity->first; i != BATCH_NONE;
-         i = batch->records[i].next)
+         i = batch->links[i].next)
         if (batch->records[i].window == window && batch->records[i].number == number)
             return i;
     return BATCH_NONE;
 }
 
 static void look_for_duplicate(const struct batch *batch, const struct batch_entity *entity,
-                               struct batch_record *record)
+                               const struct batch_record *record, struct batch_link *link)
 {
     uint64_t number = window_find(record->window, record->ids.event);
     if (number != UINT64_MAX) {
-        record->fate = FATE_DUPLICATE_EVENT;
+        link->fate = FATE_DUPLICATE_EVENT;
     } else {
         number = window_find(record->window, record->ids.change);
         if (number == UINT64_MAX)
             return;
-        record->fate = FATE_DUPLICATE_CHANGE;
+        link->fate = FATE_DUPLICATE_CHANGE;
     }
-    record->twin = find_twin(batch, entity, record->window, number);
+    link->twin = find_twin(batch, entity, record->window, number);
 }
 
 bool batch_add(struct batch *batch, enum decode_outcome outcome, const struct upsink_change *change,
                const struct upsink_error *error, struct window *window, uint32_t lane, void *message, size_t bytes)
 {
-    if (!make_room((void **)&batch->records, &batch->record_room, batch->record_count, sizeof *batch->records))
+    if (!make_room((void **)&batch->records, &batch->record_room, batch->record_count, sizeof *batch->records) ||
+        !make_room((void **)&batch->links, &batch->link_room, batch->record_count, sizeof *batch->links))
         return false;
     uint32_t index = (uint32_t)batch->record_count;
     struct batch_record *record = &batch->records[index];
@@ -129,17 +140,17 @@ bool batch_add(struct batch *batch, enum decode_outcome outcome, const struct up
                                     .message = message,
                                     .window = window,
                                     .number = UINT64_MAX,
-                                    .lane = lane,
-                                    .next = BATCH_NONE,
-                                    .twin = BATCH_NONE};
+                                    .lane = lane};
+    struct batch_link *link = &batch->links[index];
+    *link = (struct batch_link){.next = BATCH_NONE, .twin = BATCH_NONE};
     if (outcome == DECODE_REJECTED) {
-        record->fate = FATE_REJECTED;
+        link->fate = FATE_REJECTED;
         record->error = arena_alloc(&batch->arena, sizeof *record->error);
         if (!record->error)
             return false;
         *record->error = *error;
     } else if (outcome == DECODE_FILTERED) {
-        record->fate = FATE_FILTERED;
+        link->fate = FATE_FILTERED;
     } else {
         struct batch_entity *entity = find_entity(batch, change->key, index);
         if (!entity)
@@ -147,14 +158,14 @@ bool batch_add(struct batch *batch, enum decode_outcome outcome, const struct up
         if (window) {
             record->ids.event = window_hash(change->key, change->event_id, 0);
             record->ids.change = window_hash(change->key, change->change_id, 1);
-            look_for_duplicate(batch, entity, record);
+            look_for_duplicate(batch, entity, record, link);
         }
         if (entity->last != BATCH_NONE)
-            batch->records[entity->last].next = index;
+            batch->links[entity->last].next = index;
         entity->last = index;
     }
     if (window)
-        record->number = window_add(window, record->fate == FATE_PENDING ? record->ids : (struct window_ids){0, 0});
+        record->number = window_add(window, link->fate == FATE_PENDING ? record->ids : (struct window_ids){0, 0});
     batch->record_count++;
     batch->bytes += bytes + BATCH_RECORD_OVERHEAD;
     return true;
@@ -208,15 +219,15 @@ static void plan_entity(struct batch *batch, struct batch_entity *entity)
     int64_t highest = INT64_MIN;
     bool has_highest = false;
     entity->head = entity->end = BATCH_NONE;
-    for (uint32_t i = entity->first; i != BATCH_NONE; i = batch->records[i].next) {
-        struct batch_record *record = &batch->records[i];
-        struct upsink_change *change = &record->change;
-        if (record->fate != FATE_PENDING)
+    for (uint32_t i = entity->first; i != BATCH_NONE; i = batch->links[i].next) {
+        struct batch_link *link = &batch->links[i];
+        if (link->fate != FATE_PENDING)
             continue;
+        struct upsink_change *change = &batch->records[i].change;
         bool by_position = change->flags & UPSINK_BY_POSITION;
         if (by_position)
             change->flags &= ~(uint32_t)UPSINK_HAS_VERSION; /* an earlier plan's */
-        record->mark = FATE_APPLIED;
+        link->mark = FATE_APPLIED;
         enum upsink_verdict verdict = UPSINK_APPLIED;
         if (head != BATCH_NONE) {
             if (entity->one_by_one) {
@@ -227,19 +238,19 @@ static void plan_entity(struct batch *batch, struct batch_entity *entity)
             verdict = upsink_fence_judge(&fence, change);
         }
         if (verdict != UPSINK_APPLIED) {
-            record->mark = (uint8_t)fate_of(verdict);
-            record->twin = verdict == UPSINK_STALE ? BATCH_NONE : head;
+            link->mark = (uint8_t)fate_of(verdict);
+            link->twin = verdict == UPSINK_STALE ? BATCH_NONE : head;
         } else if (head != BATCH_NONE && must_part(batch, &batch->records[head].change, change)) {
             if (entity->end == BATCH_NONE)
                 entity->end = i;
             head = i;
         } else {
             if (head != BATCH_NONE)
-                batch->records[head].mark = FATE_SUPERSEDED;
+                batch->links[head].mark = FATE_SUPERSEDED;
             head = i;
             if (by_position && !batch->soft) { /* a tombstone takes the runs before it in */
                 if (entity->head != BATCH_NONE)
-                    batch->records[entity->head].mark = FATE_SUPERSEDED;
+                    batch->links[entity->head].mark = FATE_SUPERSEDED;
                 entity->end = BATCH_NONE;
             }
             if (by_position && has_highest) {
@@ -330,14 +341,14 @@ bool batch_next_wave(struct batch *batch, struct upsink_batch *wave, bool *faile
 static void reopen_twins(struct batch *batch, const struct batch_entity *entity, uint32_t refused)
 {
     uint32_t heir = BATCH_NONE;
-    for (uint32_t i = entity->first; i != BATCH_NONE; i = batch->records[i].next) {
-        struct batch_record *record = &batch->records[i];
-        if (record->twin != refused || (record->fate != FATE_DUPLICATE_EVENT && record->fate != FATE_DUPLICATE_CHANGE))
+    for (uint32_t i = entity->first; i != BATCH_NONE; i = batch->links[i].next) {
+        struct batch_link *link = &batch->links[i];
+        if (link->twin != refused || (link->fate != FATE_DUPLICATE_EVENT && link->fate != FATE_DUPLICATE_CHANGE))
             continue;
-        record->twin = heir;
+        link->twin = heir;
         if (heir == BATCH_NONE) {
-            record->fate = FATE_PENDING;
-            record->reopened = true;
+            link->fate = FATE_PENDING;
+            batch->records[i].reopened = true;
             heir = i;
         }
     }
@@ -345,16 +356,16 @@ static void reopen_twins(struct batch *batch, const struct batch_entity *entity,
 
 static void settle_run(struct batch *batch, const struct batch_entity *entity)
 {
-    for (uint32_t i = entity->first; i != entity->end; i = batch->records[i].next)
-        if (batch->records[i].fate == FATE_PENDING)
-            batch->records[i].fate = batch->records[i].mark;
+    for (uint32_t i = entity->first; i != entity->end; i = batch->links[i].next)
+        if (batch->links[i].fate == FATE_PENDING)
+            batch->links[i].fate = batch->links[i].mark;
 }
 
 /* Is there anything in the run but its head? */
 static bool stands_for_others(const struct batch *batch, const struct batch_entity *entity)
 {
-    for (uint32_t i = entity->first; i != entity->end; i = batch->records[i].next)
-        if (i != entity->head && batch->records[i].fate == FATE_PENDING)
+    for (uint32_t i = entity->first; i != entity->end; i = batch->links[i].next)
+        if (i != entity->head && batch->links[i].fate == FATE_PENDING)
             return true;
     return false;
 }
@@ -375,22 +386,23 @@ static void keep_error(struct batch *batch, struct batch_record *record, const s
 
 static void settle_entity(struct batch *batch, struct batch_entity *entity, const struct upsink_result *result)
 {
-    struct batch_record *head = &batch->records[entity->head];
+    struct batch_link *head = &batch->links[entity->head];
     if (result->verdict == UPSINK_APPLIED) {
         settle_run(batch, entity);
     } else if (result->verdict == UPSINK_REJECTED) {
+        struct batch_record *record = &batch->records[entity->head];
         head->fate = FATE_REJECTED;
-        keep_error(batch, head, result->error);
-        head->in_sink_stage = true;
+        keep_error(batch, record, result->error);
+        record->in_sink_stage = true;
         reopen_twins(batch, entity, entity->head);
     } else if (stands_for_others(batch, entity)) {
         entity->one_by_one = true;
     } else {
         head->fate = (uint8_t)fate_of(result->verdict);
         if (head->fate == FATE_STALE) /* what repeats a stale change is stale too */
-            for (uint32_t i = entity->first; i != BATCH_NONE; i = batch->records[i].next)
-                if (batch->records[i].twin == entity->head && batch->records[i].fate != FATE_PENDING)
-                    batch->records[i].fate = FATE_STALE;
+            for (uint32_t i = entity->first; i != BATCH_NONE; i = batch->links[i].next)
+                if (batch->links[i].twin == entity->head && batch->links[i].fate != FATE_PENDING)
+                    batch->links[i].fate = FATE_STALE;
     }
 }
 
@@ -401,10 +413,10 @@ void batch_settle(struct batch *batch, const struct upsink_batch *wave)
 }
 
 /* A duplicate that the window told at once stays one as long as its twin stands. */
-static bool is_window_duplicate(const struct batch_record *record)
+static bool is_window_duplicate(const struct batch_record *record, const struct batch_link *link)
 {
-    return record->mark == FATE_PENDING && !record->reopened &&
-           (record->fate == FATE_DUPLICATE_EVENT || record->fate == FATE_DUPLICATE_CHANGE || record->fate == FATE_STALE);
+    return link->mark == FATE_PENDING && !record->reopened &&
+           (link->fate == FATE_DUPLICATE_EVENT || link->fate == FATE_DUPLICATE_CHANGE || link->fate == FATE_STALE);
 }
 
 void batch_reopen(struct batch *batch)
@@ -413,10 +425,11 @@ void batch_reopen(struct batch *batch)
         batch->entities[i].one_by_one = false;
     for (size_t i = 0; i < batch->record_count; i++) {
         struct batch_record *record = &batch->records[i];
-        bool decided_before = record->fate == FATE_FILTERED || (record->fate == FATE_REJECTED && !record->in_sink_stage);
-        if (decided_before || record->dead_lettered || is_window_duplicate(record))
+        struct batch_link *link = &batch->links[i];
+        bool decided_before = link->fate == FATE_FILTERED || (link->fate == FATE_REJECTED && !record->in_sink_stage);
+        if (decided_before || record->dead_lettered || is_window_duplicate(record, link))
             continue;
-        record->fate = FATE_PENDING;
+        link->fate = FATE_PENDING;
         record->in_sink_stage = false;
     }
 }
@@ -427,9 +440,10 @@ void batch_finish(struct batch *batch)
         struct batch_record *record = &batch->records[i];
         if (!record->window)
             continue;
-        if (record->fate == FATE_STALE || record->fate == FATE_REJECTED)
+        enum fate fate = batch->links[i].fate;
+        if (fate == FATE_STALE || fate == FATE_REJECTED)
             window_remove(record->window, record->number);
-        else if (record->reopened && (record->fate == FATE_APPLIED || record->fate == FATE_SUPERSEDED))
+        else if (record->reopened && (fate == FATE_APPLIED || fate == FATE_SUPERSEDED))
             window_add(record->window, record->ids);
     }
 }

@@ -42,13 +42,17 @@ struct batch_record {
     uint64_t number; /* in the window */
     struct window_ids ids;
     uint32_t lane; /* the caller's */
-    uint32_t next; /* record of the same entity, in order of arrival */
-    uint32_t twin; /* the record of this batch whose id it repeats */
-    uint8_t fate;
-    uint8_t mark; /* the fate it gets if the run's latest change is applied */
     bool in_sink_stage; /* rejected by the sink, not by the decoder */
     bool dead_lettered; /* out of the game, also when the batch is repeated */
     bool reopened;      /* its twin was refused: its ids count once it is applied itself */
+};
+
+/* What planning walks over again and again, apart from the records: a batch of these stays in the cache. */
+struct batch_link {
+    uint32_t next; /* record of the same entity, in order of arrival */
+    uint32_t twin; /* the record of this batch whose id it repeats */
+    uint8_t fate;  /* enum fate */
+    uint8_t mark;  /* the fate it gets if the run's latest change is applied */
 };
 
 struct batch_entity {
@@ -67,12 +71,13 @@ struct batch {
     struct arena arena;   /* the decoder's memory, and the errors */
     struct arena scratch; /* the sink's, for one wave */
     struct batch_record *records;
+    struct batch_link *links; /* one for each record */
     struct batch_entity *entities;
     struct batch_head *heads; /* of the wave, sorted by key */
     const struct upsink_change **changes;
     struct upsink_result *results;
-    uint32_t *table; /* entity index + 1, by key */
-    size_t record_count, record_room;
+    uint64_t *table; /* by key: upper half of its hash, entity index + 1; 0 empty */
+    size_t record_count, record_room, link_room;
     size_t entity_count, entity_room;
     size_t head_count, head_room;
     size_t table_mask;

@@ -12,6 +12,7 @@ struct lane *lane_create(const char *topic, int32_t partition, uint32_t window_l
         free(lane);
         return NULL;
     }
+    lane->topic_slice = upsink_slice_of(lane->topic);
     lane->partition = partition;
     lane->metrics = metrics;
     window_init(&lane->window, window_limit);

@@ -21,7 +21,9 @@ enum lane_state {
 
 struct lane {
     char *topic;
+    struct upsink_slice topic_slice;
     int32_t partition;
+    uint32_t number; /* in its worker's list */
     enum lane_state state;
     const void *topic_handle; /* librdkafka's, for quick recognition */
     _Atomic bool revoked;     /* asked for by the poll thread */

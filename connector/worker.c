@@ -55,6 +55,8 @@ static void accept_lanes(struct worker *worker)
     }
     while (worker->inbox_count && worker->lane_count < worker->lane_room)
         worker->lanes[worker->lane_count++] = worker->inbox[--worker->inbox_count];
+    for (uint32_t i = 0; i < worker->lane_count; i++)
+        worker->lanes[i]->number = i;
     pthread_mutex_unlock(&view->lock);
 }
 
@@ -69,6 +71,7 @@ static void release_lanes(struct worker *worker, bool all)
             worker_commit_group(worker, true);
         committed = true;
         worker->lanes[i] = worker->lanes[--worker->lane_count];
+        worker->lanes[i]->number = (uint32_t)i;
         worker->last_lane = NULL;
         view_release_lane(worker->view, lane);
     }
@@ -117,18 +120,10 @@ static struct lane *find_lane(struct worker *worker, const rd_kafka_message_t *m
     return NULL;
 }
 
-static uint32_t lane_number(const struct worker *worker, const struct lane *lane)
-{
-    for (uint32_t i = 0; i < worker->lane_count; i++)
-        if (worker->lanes[i] == lane)
-            return i;
-    return 0;
-}
-
 /* Handled before: only its ids count, and that it is still the same record. */
 static void warm_lane(struct worker *worker, struct lane *lane, const rd_kafka_message_t *message)
 {
-    struct record record = message_record(message, upsink_slice_of(lane->topic));
+    struct record record = message_record(message, lane->topic_slice);
     if (message->offset == lane->marked.offset &&
         (rd_kafka_message_timestamp(message, NULL) != lane->marked.timestamp_ms ||
          resume_mark_hash(record.key, record.value) != lane->marked.hash)) {
@@ -158,7 +153,7 @@ static bool take_record(struct worker *worker, struct lane *lane, rd_kafka_messa
         return false;
     }
     lane->state = LANE_ACTIVE;
-    struct record record = message_record(message, upsink_slice_of(lane->topic));
+    struct record record = message_record(message, lane->topic_slice);
     struct upsink_change change = {0};
     struct upsink_error err;
     upsink_error_clear(&err);
@@ -171,7 +166,7 @@ static bool take_record(struct worker *worker, struct lane *lane, rd_kafka_messa
     change.generation = lane->note.generation;
     change.floor = lane->note.floor;
     if (batch_add(&worker->batch, outcome, &change, &err, mapping_has_ids(worker->view->mapping) ? &lane->window : NULL,
-                  lane_number(worker, lane), message, message->len + message->key_len))
+                  lane->number, message, message->len + message->key_len))
         return true;
     upsink_fail(&err, UPSINK_ERR_FATAL, "out_of_memory", "no memory for a batch of view %s; lower batch.max_bytes",
                 worker->view->settings->name);

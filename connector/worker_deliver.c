@@ -76,9 +76,9 @@ static void log_dead_letter(const struct worker *worker, const struct batch_reco
                   LOG_INT("held_back", held_back));
 }
 
-static bool is_to_be_written_off(const struct batch_record *record)
+static bool is_to_be_written_off(const struct batch *batch, uint32_t i)
 {
-    return record->fate == FATE_REJECTED && !record->dead_lettered;
+    return batch->links[i].fate == FATE_REJECTED && !batch->records[i].dead_lettered;
 }
 
 /* Sends every refused record; numbers[i] is the record of the ticket's nth send. */
@@ -88,7 +88,7 @@ static bool send_refused(struct worker *worker, struct dlq_ticket *ticket, uint3
     struct batch *batch = &worker->batch;
     for (uint32_t i = 0; i < batch->record_count; i++) {
         struct batch_record *record = &batch->records[i];
-        if (!is_to_be_written_off(record))
+        if (!is_to_be_written_off(batch, i))
             continue;
         struct dlq_reason reason = reason_of(worker, record);
         if (!dlq_writer_send(worker->view->dlq, record->message, &reason, ticket, DLQ_PATIENCE_MS, err))
@@ -139,7 +139,7 @@ static bool write_off_refused(struct worker *worker, struct upsink_error *err)
     size_t refused = 0;
     uint32_t first = 0;
     for (uint32_t i = 0; i < batch->record_count; i++)
-        if (is_to_be_written_off(&batch->records[i]) && refused++ == 0)
+        if (is_to_be_written_off(batch, i) && refused++ == 0)
             first = i;
     if (refused == 0)
         return true;
@@ -155,7 +155,7 @@ static bool write_off_refused(struct worker *worker, struct upsink_error *err)
     if (worker->view->settings->on_error == ON_ERROR_DLQ)
         return write_dead_letters(worker, refused, err);
     for (uint32_t i = 0; i < batch->record_count; i++)
-        if (is_to_be_written_off(&batch->records[i])) {
+        if (is_to_be_written_off(batch, i)) {
             batch->records[i].dead_lettered = true;
             log_dead_letter(worker, &batch->records[i], "record skipped, as on_error says");
         }
@@ -218,15 +218,21 @@ static void count_outcomes(struct worker *worker)
     uint64_t fates[FATE_COUNT] = {0}, upserts = 0;
     struct metrics_tally latency = {0};
     int64_t now = clock_wall_us();
+    size_t run = 0; /* records of one lane in a row */
     for (size_t i = 0; i < batch->record_count; i++) {
         const struct batch_record *record = &batch->records[i];
-        fates[record->fate]++;
-        metrics_add(&worker->lanes[record->lane]->metrics->consumed, 1);
-        if (record->fate == FATE_APPLIED) {
+        enum fate fate = batch->links[i].fate;
+        fates[fate]++;
+        run++;
+        if (i + 1 == batch->record_count || batch->records[i + 1].lane != record->lane) {
+            metrics_add(&worker->lanes[record->lane]->metrics->consumed, run);
+            run = 0;
+        }
+        if (fate == FATE_APPLIED) {
             upserts += record->change.op == UPSINK_UPSERT;
             if (record->change.timestamp >= 0)
                 metrics_tally_time(&latency, now - record->change.timestamp);
-        } else if (record->fate == FATE_REJECTED) {
+        } else if (fate == FATE_REJECTED) {
             metrics_dead_letter(view->metrics, record->error->code, 1);
         }
     }

@@ -157,7 +157,7 @@ static void run_case(const struct model_case *c, unsigned size, bool aborts, str
         assert_false(failed);
         batch_finish(&batch);
         for (unsigned n = first; n < i; n++)
-            fates[n] = batch.records[n - first].fate;
+            fates[n] = batch.links[n - first].fate;
         batch_clear(&batch);
     }
     batch_destroy(&batch);
@@ -257,7 +257,7 @@ static void an_upsert_behind_a_tombstone_waits_for_it_where_versions_order(void 
     wave.results[0].verdict = UPSINK_APPLIED;
     batch_settle(&batch, &wave);
     assert_false(batch_next_wave(&batch, &wave, &failed));
-    assert_int_equal(batch.records[0].fate, FATE_SUPERSEDED);
+    assert_int_equal(batch.links[0].fate, FATE_SUPERSEDED);
     batch_destroy(&batch);
 }
 
@@ -296,8 +296,8 @@ static void the_good_change_before_a_refused_one_stands(void **test_state)
     assert_int_equal(wave.changes[0]->offset, 1);
     wave.results[0].verdict = UPSINK_APPLIED;
     batch_settle(&batch, &wave);
-    assert_int_equal(batch.records[0].fate, FATE_APPLIED);
-    assert_int_equal(batch.records[1].fate, FATE_REJECTED);
+    assert_int_equal(batch.links[0].fate, FATE_APPLIED);
+    assert_int_equal(batch.links[1].fate, FATE_REJECTED);
     assert_string_equal(batch.records[1].error->code, "refused");
     batch_destroy(&batch);
 }
