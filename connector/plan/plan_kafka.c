@@ -75,6 +75,9 @@ static bool fail_kafka(struct plan *plan, struct plan_kafka *kafka, const char *
                   code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || code == RD_KAFKA_RESP_ERR__AUTHENTICATION;
     if (silent) {
         dlq_trouble_fail(&kafka->trouble, what, &err);
+        char *aside = strstr(err.text, " (after "); /* librdkafka's, for its authors */
+        if (aside)
+            *aside = '\0';
         snprintf(err.code, sizeof err.code, "%s",
                  err.cls == UPSINK_ERR_REFUSED ? "kafka_refused" : "kafka_unreachable");
     } else {

@@ -120,17 +120,29 @@ static void print_partitions(const struct plan *plan, FILE *out)
         fprintf(out, "  ... and %zu more partitions\n", plan->partition_count - shown);
 }
 
-/* One remark for each reason is enough: the partitions of a topic share their fate most of the time. */
+static size_t count_alike(const struct plan *plan, enum resume_reason reason)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < plan->partition_count; i++)
+        count += plan->partitions[i].remark && plan->partitions[i].start.reason == reason;
+    return count;
+}
+
+/* The partitions of a topic share their fate most of the time: one remark for each reason. */
 static void print_remarks(const struct plan *plan, FILE *out)
 {
     unsigned seen = 0;
     for (size_t i = 0; i < plan->partition_count; i++) {
         const struct plan_partition *partition = &plan->partitions[i];
-        if (!partition->remark || partition->start.reason == RESUME_GAP ||
-            seen & 1u << partition->start.reason)
+        enum resume_reason reason = partition->start.reason;
+        if (!partition->remark || reason == RESUME_GAP || seen & 1u << reason)
             continue;
-        seen |= 1u << partition->start.reason;
-        fprintf(out, "\n  Partition %" PRId32 ": %s\n", partition->partition, partition->remark);
+        seen |= 1u << reason;
+        if (count_alike(plan, reason) == 1)
+            fprintf(out, "\n  Partition %" PRId32 ": %s.\n", partition->partition, partition->remark);
+        else
+            fprintf(out, "\n  %zu of %zu partitions: %s.\n", count_alike(plan, reason), plan->partition_count,
+                    partition->remark);
     }
 }
 
