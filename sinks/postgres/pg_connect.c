@@ -1,0 +1,247 @@
+#include "pg_connect.h"
+
+#include "clock.h"
+#include "pg_sqlstate.h"
+#include "pg_wait.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_TIMEOUT (30 * CLOCK_SECOND)
+#define POLL_SLICE_MS   200
+#define LONG_WAIT       CLOCK_SECOND /* so long an answer may take even while the program is stopping */
+
+int64_t pg_timeout_us(const struct upsink_sink *sink)
+{
+    int64_t timeout = sink->view->timeout_us;
+    return timeout <= 0 ? DEFAULT_TIMEOUT : timeout > 86400 * CLOCK_SECOND ? 86400 * CLOCK_SECOND : timeout;
+}
+
+/* --- waiting -------------------------------------------------------------------------------------- */
+
+static bool give_up(struct upsink_sink *sink, const char *doing, int64_t waited, struct upsink_error *err)
+{
+    bool stopping = sink->host && sink->host->stopping && waited >= LONG_WAIT && sink->host->stopping(sink->host->context);
+    if (waited < pg_timeout_us(sink) && !stopping)
+        return false;
+    sink->broken = true;
+    upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_timeout", "can't %s: %s gave no answer for %lld ms%s", doing, sink->description,
+                (long long)(waited / CLOCK_MS), stopping ? ", and the program is stopping" : "");
+    return true;
+}
+
+unsigned pg_wait(struct upsink_sink *sink, unsigned wanted, const char *doing, struct upsink_error *err)
+{
+    struct pollfd poller = {.fd = PQsocket(sink->conn)};
+    if (wanted & PG_WAIT_READ)
+        poller.events |= POLLIN;
+    if (wanted & PG_WAIT_WRITE)
+        poller.events |= POLLOUT;
+    for (;;) {
+        int ready = poller.fd < 0 ? -1 : poll(&poller, 1, POLL_SLICE_MS);
+        int64_t now = clock_monotonic_us();
+        if (ready > 0) {
+            sink->last_answer = now;
+            unsigned what = poller.revents & POLLOUT ? PG_WAIT_WRITE : 0;
+            return poller.revents & ~POLLOUT ? what | PG_WAIT_READ : what;
+        }
+        if (ready < 0 && (poller.fd < 0 || errno != EINTR)) {
+            sink->broken = true;
+            upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_unreachable", "can't %s: the connection to %s was lost", doing,
+                        sink->description);
+            return 0;
+        }
+        if (give_up(sink, doing, now - sink->last_answer, err))
+            return 0;
+    }
+}
+
+/* --- a failed attempt ------------------------------------------------------------------------------ */
+
+static bool is_sqlstate(const char *text)
+{
+    for (int i = 0; i < 5; i++)
+        if (!(text[i] >= '0' && text[i] <= '9') && !(text[i] >= 'A' && text[i] <= 'Z'))
+            return false;
+    return text[5] == ':' && text[6] == ' ';
+}
+
+static const char *locate_sqlstate(const char *message)
+{
+    for (const char *at = message; (at = strstr(at, ":  ")); at++)
+        if (is_sqlstate(at + 3))
+            return at + 3;
+    return NULL;
+}
+
+void pg_find_sqlstate(const char *message, char sqlstate[6])
+{
+    const char *at = locate_sqlstate(message);
+    memcpy(sqlstate, at ? at : "", at ? 5 : 1);
+    sqlstate[5] = '\0';
+}
+
+void pg_tidy_message(const char *message, char *text, size_t size)
+{
+    const char *state = locate_sqlstate(message);
+    const char *end = strstr(message, "\nLOCATION:");
+    size_t len = 0;
+    for (const char *at = message; *at && at != end && len + 1 < size; at++) {
+        if (at == state)
+            at += 7;
+        if (*at == '\n' || *at == '\t')
+            text[len++] = ' ';
+        else
+            text[len++] = *at;
+    }
+    while (len > 0 && text[len - 1] == ' ')
+        len--;
+    text[len] = '\0';
+}
+
+static bool fail_connect(struct upsink_sink *sink, PGconn *conn, struct upsink_error *err)
+{
+    char sqlstate[6], text[400];
+    const char *message = PQerrorMessage(conn), *password = PQpass(conn);
+    pg_find_sqlstate(message, sqlstate);
+    pg_tidy_message(message, text, sizeof text);
+    if (password && *password && strstr(text, password))
+        snprintf(text, sizeof text, "the server refuses the connection");
+    enum upsink_error_class cls = pg_classify_sqlstate(sqlstate);
+    if (PQconnectionNeedsPassword(conn))
+        cls = UPSINK_ERR_REFUSED;
+    const char *code = cls == UPSINK_ERR_REFUSED && !*sqlstate ? "sink_credentials_refused" : pg_failure_code(sqlstate);
+    upsink_fail(err, cls, code, "can't connect to %s: %s", sink->description, text);
+    if (*sqlstate)
+        upsink_error_detail(err, "SQLSTATE %s", sqlstate);
+    return false;
+}
+
+/* --- connecting -------------------------------------------------------------------------------------- */
+
+enum { EXTRA_PARAMETERS = 8 };
+
+struct parameters {
+    const char **keywords, **values;
+    size_t count;
+};
+
+/* Adds a parameter that the user did not set. */
+static void add_parameter(const struct upsink_sink *sink, struct parameters *parameters, const char *keyword, const char *value)
+{
+    if (pg_settings_find(&sink->settings, keyword))
+        return;
+    parameters->keywords[parameters->count] = keyword;
+    parameters->values[parameters->count++] = value;
+}
+
+static PGconn *start(struct upsink_sink *sink)
+{
+    const struct pg_settings *settings = &sink->settings;
+    struct parameters parameters = {0};
+    char timeout_ms[24], idle[24], interval[24];
+    int64_t seconds = pg_timeout_us(sink) / CLOCK_SECOND;
+    PGconn *conn = NULL;
+    parameters.keywords = calloc(settings->count + EXTRA_PARAMETERS, sizeof *parameters.keywords);
+    parameters.values = calloc(settings->count + EXTRA_PARAMETERS, sizeof *parameters.values);
+    if (!parameters.keywords || !parameters.values)
+        goto cleanup;
+    snprintf(timeout_ms, sizeof timeout_ms, "%lld", (long long)(pg_timeout_us(sink) / CLOCK_MS + 1));
+    snprintf(idle, sizeof idle, "%lld", (long long)(seconds / 2 + 1));
+    snprintf(interval, sizeof interval, "%lld", (long long)(seconds / 6 + 1));
+    for (size_t i = 0; i < settings->count; i++) {
+        if (strcmp(settings->keywords[i], "client_encoding") == 0)
+            continue; /* we write UTF-8 */
+        parameters.keywords[parameters.count] = settings->keywords[i];
+        parameters.values[parameters.count++] = settings->values[i];
+    }
+    parameters.keywords[parameters.count] = "client_encoding";
+    parameters.values[parameters.count++] = "UTF8";
+    add_parameter(sink, &parameters, "fallback_application_name", "upsink");
+    add_parameter(sink, &parameters, "tcp_user_timeout", timeout_ms);
+    add_parameter(sink, &parameters, "keepalives_idle", idle);
+    add_parameter(sink, &parameters, "keepalives_interval", interval);
+    add_parameter(sink, &parameters, "keepalives_count", "3");
+    conn = PQconnectStartParams(parameters.keywords, parameters.values, 0);
+cleanup:
+    free(parameters.keywords);
+    free(parameters.values);
+    return conn;
+}
+
+static void ignore_notice(void *context, const PGresult *result)
+{
+    (void)context;
+    (void)result; /* a trigger's notice may hold data */
+}
+
+/* Follows the attempt to its end. With several hosts each has its time. */
+static bool finish_start(struct upsink_sink *sink, struct upsink_error *err)
+{
+    PostgresPollingStatusType status = PGRES_POLLING_WRITING;
+    int64_t begin = clock_monotonic_us(), limit = pg_timeout_us(sink) * (int64_t)(sink->settings.hosts ? sink->settings.hosts : 1);
+    const char *wanted = pg_settings_find(&sink->settings, "connect_timeout");
+    long seconds = wanted ? strtol(wanted, NULL, 10) : 0;
+    if (seconds > 0 && seconds < 86400 && seconds * CLOCK_SECOND < limit)
+        limit = seconds * CLOCK_SECOND;
+    sink->last_answer = begin;
+    while (status != PGRES_POLLING_OK && status != PGRES_POLLING_FAILED) {
+        if (!pg_wait(sink, status == PGRES_POLLING_READING ? PG_WAIT_READ : PG_WAIT_WRITE, "connect", err))
+            return false;
+        if (clock_monotonic_us() - begin > limit)
+            return upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_timeout", "can't connect to %s within %lld ms", sink->description,
+                               (long long)(limit / CLOCK_MS));
+        status = PQconnectPoll(sink->conn);
+    }
+    return status == PGRES_POLLING_OK || fail_connect(sink, sink->conn, err);
+}
+
+/* What our statements rely on. Functions and operators of other schemas must not stand in for PostgreSQL's own; hash
+ * and merge joins and sequential scans are switched off because a plan made for a small table would be kept too long;
+ * and a transaction that nobody ends (a process that was stopped or cut off) must not hold its locks for ever. */
+static bool set_up_session(struct upsink_sink *sink, struct upsink_error *err)
+{
+    char sql[1024];
+    long long ms = (long long)(pg_timeout_us(sink) / CLOCK_MS + 1);
+    snprintf(sql, sizeof sql,
+             "SET client_min_messages = error; SET standard_conforming_strings = on; SET jit = off;"
+             " SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;"
+             " SET statement_timeout = %lld; SET idle_in_transaction_session_timeout = %lld;"
+             " SELECT pg_catalog.set_config('search_path', pg_catalog.concat('pg_catalog, ',"
+             " pg_catalog.current_setting('search_path')), false)"
+             " WHERE (pg_catalog.current_schemas(true))[1]::pg_catalog.text OPERATOR(pg_catalog.<>) 'pg_catalog'::pg_catalog.text",
+             ms, ms);
+    return pg_run(sink, "set up a session", sql, err);
+}
+
+void pg_disconnect(struct upsink_sink *sink)
+{
+    PQclear(sink->row);
+    sink->row = NULL;
+    PQfinish(sink->conn);
+    sink->conn = NULL;
+    sink->broken = false;
+    sink->transaction = PG_NO_TRANSACTION;
+}
+
+bool pg_connect(struct upsink_sink *sink, struct upsink_error *err)
+{
+    if (sink->conn && !sink->broken && sink->transaction == PG_NO_TRANSACTION && pg_run(sink, "ask", "SELECT 1", err))
+        return true;
+    pg_disconnect(sink);
+    sink->conn = start(sink);
+    if (!sink->conn)
+        return pg_fail_memory(err);
+    PQsetNoticeReceiver(sink->conn, ignore_notice, NULL);
+    PQsetErrorVerbosity(sink->conn, PQERRORS_VERBOSE);
+    bool done = PQstatus(sink->conn) == CONNECTION_BAD ? fail_connect(sink, sink->conn, err) : finish_start(sink, err);
+    if (done && PQsetnonblocking(sink->conn, 1) != 0)
+        done = fail_connect(sink, sink->conn, err);
+    if (done)
+        done = set_up_session(sink, err);
+    if (!done)
+        pg_disconnect(sink);
+    return done;
+}

@@ -1,0 +1,14 @@
+/* What a failed attempt to connect means. Pure. */
+#ifndef UPSINK_PG_CONNECT_H
+#define UPSINK_PG_CONNECT_H
+
+#include "error.h"
+
+/* libpq keeps the SQLSTATE of a failed attempt to itself, but for a verbose message, where it stands behind the
+ * severity: "... FATAL:  28P01: password authentication failed ...". Empty where there is none. */
+void pg_find_sqlstate(const char *message, char sqlstate[6]);
+
+/* The message on one line, without source locations and without the SQLSTATE. */
+void pg_tidy_message(const char *message, char *text, size_t size);
+
+#endif
