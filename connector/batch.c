@@ -167,7 +167,7 @@ bool batch_add(struct batch *batch, enum decode_outcome outcome, const struct up
     if (window)
         record->number = window_add(window, link->fate == FATE_PENDING ? record->ids : (struct window_ids){0, 0});
     batch->record_count++;
-    batch->bytes += bytes + BATCH_RECORD_OVERHEAD;
+    batch->bytes += bytes;
     return true;
 }
 

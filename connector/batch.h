@@ -10,7 +10,7 @@
  * versions (the fence keeps the highest version seen, and the upsert behind it must exceed that), and around
  * deletes in a view with soft deletes (the state before the delete stays).
  *
- * Pure: no I/O. Owned by one thread. Memory: about 300 bytes for a record beside its message, counted in `bytes`. */
+ * Pure: no I/O. Owned by one thread. Memory: BATCH_RECORD_OVERHEAD for a record, beside its message. */
 #ifndef UPSINK_BATCH_H
 #define UPSINK_BATCH_H
 
@@ -32,7 +32,7 @@ enum fate {
 };
 
 #define BATCH_NONE UINT32_MAX
-#define BATCH_RECORD_OVERHEAD 640 /* ours and librdkafka's for one record, in bytes */
+#define BATCH_RECORD_OVERHEAD 640 /* ours and librdkafka's for one record, in bytes, beside the message */
 
 struct batch_record {
     struct upsink_change change;
@@ -81,7 +81,7 @@ struct batch {
     size_t entity_count, entity_room;
     size_t head_count, head_room;
     size_t table_mask;
-    size_t bytes; /* of the messages, with overhead */
+    size_t bytes; /* of the messages */
     bool versioned, soft;
 };
 

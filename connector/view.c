@@ -43,12 +43,13 @@ static size_t find_lane(const struct view *view, const char *topic, int32_t part
     return SIZE_MAX;
 }
 
-static uint32_t window_limit(const struct view *view, size_t lanes)
+/* The caller holds the lock. */
+static void share_window_budget(struct view *view)
 {
-    size_t fits = VIEW_WINDOW_BYTES / WINDOW_BYTES_PER_RECORD / (lanes ? lanes : 1);
+    size_t fits = VIEW_WINDOW_BYTES / WINDOW_BYTES_PER_RECORD / (view->lane_count ? view->lane_count : 1);
     size_t wanted = view->settings->dedup_window;
     size_t limit = wanted < fits ? wanted : fits;
-    return limit < WINDOW_LIMIT_MAX ? (uint32_t)limit : WINDOW_LIMIT_MAX;
+    atomic_store(&view->window_limit, limit < WINDOW_LIMIT_MAX ? (uint32_t)limit : WINDOW_LIMIT_MAX);
 }
 
 static bool grow_pointers(struct lane ***items, size_t *room, size_t count)
@@ -73,7 +74,7 @@ static rd_kafka_queue_t *route_partition(void *context, const char *topic, int32
     pthread_mutex_lock(&view->lock);
     int number = choose_worker(view);
     size_t room = view->lane_room;
-    struct lane *lane = metrics ? lane_create(topic, partition, window_limit(view, view->lane_count + 1), metrics) : NULL;
+    struct lane *lane = metrics ? lane_create(topic, partition, atomic_load(&view->window_limit), metrics) : NULL;
     int *numbers = NULL;
     if (lane && grow_pointers(&view->lanes, &view->lane_room, view->lane_count) &&
         (room == view->lane_room || (numbers = realloc(view->lane_workers, view->lane_room * sizeof *numbers)))) {
@@ -81,6 +82,7 @@ static rd_kafka_queue_t *route_partition(void *context, const char *topic, int32
         view->lanes[view->lane_count] = lane;
         view->lane_workers[view->lane_count++] = number;
         view->workers[number].assigned++;
+        share_window_budget(view);
         queue = view->workers[number].queue;
     } else {
         lane_destroy(lane);
@@ -162,6 +164,7 @@ void view_release_lane(struct view *view, struct lane *lane)
         view->lane_workers[i] = view->lane_workers[view->lane_count];
         break;
     }
+    share_window_budget(view);
     metrics_set(&lane->metrics->lag, -1);
     pthread_cond_broadcast(&view->changed);
     pthread_mutex_unlock(&view->lock);
@@ -467,6 +470,7 @@ struct view *view_create(const struct config *config, const struct view_config *
     pthread_mutex_init(&view->lock, NULL);
     pthread_mutex_init(&view->dlq_lock, NULL);
     pthread_cond_init(&view->changed, NULL);
+    share_window_budget(view);
     struct source_handler handler = {view, route_partition, take_partition, give_partitions};
     view->metrics = metrics_view_create(metrics, settings->name);
     if (!view->metrics) {

@@ -21,6 +21,9 @@ enum { VIEW_WORKERS_MAX = 4, VIEW_CHUNK = 256 };
 /* All duplicate windows of a view together; with more partitions each remembers fewer records. */
 #define VIEW_WINDOW_BYTES ((size_t)48 << 20)
 
+/* What the records in the batches of all workers may cost beside their messages. */
+#define VIEW_RECORD_BYTES ((size_t)24 << 20)
+
 struct view;
 
 struct worker {
@@ -37,6 +40,7 @@ struct worker {
     struct lane *last_lane;
     size_t nudged; /* lanes, round and round */
     struct batch batch;
+    int64_t queue_bytes; /* its share of the metric */
     struct backoff backoff;
     uint32_t unknown_in_a_row;
     int64_t committed_at_us; /* to the group; monotonic */
@@ -68,6 +72,7 @@ struct view {
     struct worker workers[VIEW_WORKERS_MAX];
     int worker_count;
     _Atomic bool stopping, halted, finished, ever_prepared;
+    _Atomic uint32_t window_limit; /* records for each lane, as many as the budget has room for */
     /* guarded by lock */
     pthread_mutex_t lock;
     pthread_cond_t changed;

@@ -123,12 +123,9 @@ static void put_id(struct window *window, uint32_t slot, uint32_t which, uint64_
         window->index[find_place(window, id)] = make_entry(window, slot, which, id);
 }
 
-/* Twice the room, up to the limit. */
-static bool grow(struct window *window)
+/* Moves everything to a ring and an index of another size; `capacity` is enough for what is remembered. */
+static bool resize(struct window *window, uint32_t capacity)
 {
-    uint32_t capacity = window->capacity ? window->capacity * 2 : 1024;
-    if (capacity > window->limit)
-        capacity = window->limit;
     struct window old = *window;
     size_t places = 16;
     while (places < (size_t)capacity * 2 + capacity / 2)
@@ -157,6 +154,13 @@ static bool grow(struct window *window)
     return true;
 }
 
+/* Twice the room, up to the limit. */
+static bool grow(struct window *window)
+{
+    uint32_t capacity = window->capacity ? window->capacity * 2 : 1024;
+    return resize(window, capacity > window->limit ? window->limit : capacity);
+}
+
 static void drop_oldest_above(struct window *window, uint64_t count)
 {
     while (window->next - window->oldest > count)
@@ -166,8 +170,12 @@ static void drop_oldest_above(struct window *window, uint64_t count)
 void window_set_limit(struct window *window, uint32_t limit)
 {
     window->limit = limit < WINDOW_LIMIT_MAX ? limit : WINDOW_LIMIT_MAX;
-    if (window->capacity)
+    if (window->limit == 0) {
+        window_forget(window);
+    } else if (window->capacity > window->limit) {
         drop_oldest_above(window, window->limit);
+        (void)resize(window, window->limit); /* out of memory: the room stays */
+    }
 }
 
 uint64_t window_add(struct window *window, struct window_ids ids)

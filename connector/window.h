@@ -35,7 +35,7 @@ void window_init(struct window *window, uint32_t limit);
 void window_destroy(struct window *window);
 void window_forget(struct window *window);
 
-/* Fewer or more records from now on; what is too old is forgotten at once. */
+/* Fewer or more records from now on; what is too old is forgotten at once, and its memory given back. */
 void window_set_limit(struct window *window, uint32_t limit);
 
 /* 0 for an absent id. `kind` keeps event ids and change ids apart. */

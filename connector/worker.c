@@ -60,6 +60,15 @@ static void accept_lanes(struct worker *worker)
     pthread_mutex_unlock(&view->lock);
 }
 
+/* More partitions, fewer records for each. */
+static void limit_windows(struct worker *worker)
+{
+    uint32_t limit = atomic_load(&worker->view->window_limit);
+    for (size_t i = 0; i < worker->lane_count; i++)
+        if (worker->lanes[i]->window.limit != limit)
+            window_set_limit(&worker->lanes[i]->window, limit);
+}
+
 static void release_lanes(struct worker *worker, bool all)
 {
     bool committed = false;
@@ -210,8 +219,10 @@ static bool is_full(const struct worker *worker)
 {
     const struct view_config *settings = worker->view->settings;
     const struct batch *batch = &worker->batch;
+    size_t affordable = VIEW_RECORD_BYTES / BATCH_RECORD_OVERHEAD / (size_t)worker->view->worker_count;
     return batch->entity_count >= settings->batch_max_records || batch->bytes >= settings->batch_max_bytes ||
-           batch->record_count / 4 >= settings->batch_max_records || atomic_load(&worker->view->halted);
+           batch->record_count / 4 >= settings->batch_max_records || batch->record_count >= affordable ||
+           atomic_load(&worker->view->halted);
 }
 
 /* Wakes the fetcher for the next lane that has more to come. */
@@ -269,6 +280,7 @@ void *worker_main(void *argument)
     while (!is_stopping(worker)) {
         accept_lanes(worker);
         release_lanes(worker, false);
+        limit_windows(worker);
         if (atomic_load(&worker->view->halted)) {
             worker_wait(worker, CLOCK_SECOND / 10);
             continue;

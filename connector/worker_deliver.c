@@ -249,13 +249,20 @@ static void count_outcomes(struct worker *worker)
     view_count_outcomes(view, batch->record_count - fates[FATE_REJECTED], fates[FATE_REJECTED]);
 }
 
+static void report_queue(struct worker *worker)
+{
+    int64_t bytes = (int64_t)worker->batch.bytes;
+    metrics_adjust(&worker->view->metrics->queue_bytes, bytes - worker->queue_bytes);
+    worker->queue_bytes = bytes;
+}
+
 static void release_messages(struct worker *worker)
 {
     struct batch *batch = &worker->batch;
     for (size_t i = 0; i < batch->record_count; i++)
         rd_kafka_message_destroy(batch->records[i].message);
-    metrics_set(&worker->view->metrics->queue_bytes, 0);
     batch_clear(batch);
+    report_queue(worker);
 }
 
 void worker_drop_batch(struct worker *worker)
@@ -327,7 +334,7 @@ void worker_deliver(struct worker *worker)
         moved = moved || has_moved(worker->lanes[i]);
     if (!moved)
         return;
-    metrics_set(&worker->view->metrics->queue_bytes, (int64_t)worker->batch.bytes);
+    report_queue(worker);
     struct upsink_error err = {0};
     while (!try_to_deliver(worker, &err)) {
         worker->view->type->abort(worker->sink);
