@@ -60,10 +60,12 @@ static const struct dlq_property defaults[] = {
     {"allow.auto.create.topics", "false"},
     {"topic.metadata.refresh.interval.ms", "15000"},
     {"queued.max.messages.kbytes", "4096"},
-    {"fetch.message.max.bytes", "524288"},
-    {"fetch.max.bytes", "1048576"},
-    {"message.max.bytes", "1000000"},
-    {"fetch.wait.max.ms", "50"},
+    /* The broker counts compressed bytes, and a whole response is unpacked at once: small ones bound what a topic that
+     * compresses 100:1 can cost. A larger record still arrives, alone. message.max.bytes would raise the others. */
+    {"fetch.message.max.bytes", "131072"},
+    {"fetch.max.bytes", "131072"},
+    {"message.max.bytes", "131072"},
+    {"fetch.wait.max.ms", "20"}, /* a nudge (see source_nudge) waits behind a fetch that waits */
     {"reconnect.backoff.max.ms", "5000"},
     {"socket.nagle.disable", "true"},
 };
@@ -71,9 +73,11 @@ static const struct dlq_property defaults[] = {
 static void note_trouble(struct source *source, rd_kafka_resp_err_t code, const char *text)
 {
     pthread_mutex_lock(&source->lock);
-    source->trouble_code = code;
-    source->trouble_at_us = clock_monotonic_us();
-    snprintf(source->trouble, sizeof source->trouble, "%s", text);
+    /* "All brokers are down" follows the report that says why. */
+    if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || source->trouble_code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        source->trouble_code = code;
+        snprintf(source->trouble, sizeof source->trouble, "%s", text);
+    }
     pthread_mutex_unlock(&source->lock);
 }
 
