@@ -24,7 +24,8 @@ UPSINK_NODISCARD bool record_key_read(const struct key_reader *reader, enum key_
                                       struct upsink_slice bytes, struct upsink_slice *key,
                                       struct upsink_error *err);
 
-/* Of a JSON value: the text of a scalar, the canonical JSON of anything else; null and absent are missing. */
+/* Of a JSON value: the text of a scalar (a number as it was written: 1 and 1.0 differ), the canonical JSON of
+ * anything else; null and absent are missing. */
 UPSINK_NODISCARD bool record_key_of_json(const struct key_reader *reader, const struct json_value *value,
                                          struct upsink_slice *key, struct upsink_error *err);
 

@@ -164,11 +164,25 @@ static void what_json_does_not_take_for_a_number_is_refused(void **state)
     assert_false(decimal_parse(UPSINK_SLICE_ABSENT, &number));
 }
 
+static void what_stands_behind_a_number_does_not_count(void **state)
+{
+    struct decimal one, eleven;
+    (void)state;
+    assert_true(decimal_parse((struct upsink_slice){"111", 1}, &one));
+    assert_true(decimal_parse((struct upsink_slice){"111", 2}, &eleven));
+    assert_false(decimal_equal(&one, &eleven));
+    assert_false(decimal_equal(&eleven, &one));
+    assert_true(decimal_parse((struct upsink_slice){"1.15", 3}, &one));
+    assert_true(decimal_parse((struct upsink_slice){"1.15", 4}, &eleven));
+    assert_false(decimal_equal(&one, &eleven));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_are_equal_by_value),
         cmocka_unit_test(integers_that_fit_are_converted),
+        cmocka_unit_test(what_stands_behind_a_number_does_not_count),
         cmocka_unit_test(what_json_does_not_take_for_a_number_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

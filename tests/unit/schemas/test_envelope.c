@@ -288,10 +288,43 @@ static void what_is_not_in_its_envelope_is_refused(void **state)
     }
 }
 
+/* Told by itself, an event with anything but its version missing is a bad event; without one of its members,
+ * the canonical envelope is not that envelope. */
+static void a_record_tells_its_envelope_by_its_members(void **state)
+{
+    static const char *const attributes[] = {"id", "source", "type"};
+    static const char *const members[] = {"event_id", "timestamp", "source", "type", "payload"};
+    char value[256];
+    struct outcome out;
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(value, sizeof value, "{\"specversion\":\"1.0\",\"%s\":\"x\",\"data\":1}", attributes[i]);
+        decode_sample(&automatic, &(struct sample){.key = "k", .value = value}, &out);
+        assert_rejected(&out, "missing_attribute", NULL);
+        outcome_clear(&out);
+    }
+    for (size_t left_out = 0; left_out < 6; left_out++) {
+        size_t len = 0;
+        for (size_t i = 0; i < 5; i++) {
+            if (i != left_out)
+                len += (size_t)snprintf(value + len, sizeof value - len, "%c\"%s\":7", len ? ',' : '{',
+                                        members[i]);
+        }
+        snprintf(value + len, sizeof value - len, "}");
+        decode_sample(&automatic, &(struct sample){.key = "k", .value = value}, &out);
+        assert_changed(&out);
+        assert_slice(value, out.change.entity, left_out < 5 ? value : "7");
+        outcome_clear(&out);
+    }
+}
+
 static void a_format_that_can_not_be_read_is_named(void **state)
 {
     struct outcome out;
     (void)state;
+    decode_sample(&none, &(struct sample){.key = "k", .value = "abc"}, &out);
+    assert_null(strstr(out.err.text, "schema"));
+    outcome_clear(&out);
     decode_sample(&none, &(struct sample){.key = "k", .value = "\0\0\0\1\2\4abc", .value_len = 9}, &out);
     assert_non_null(strstr(out.err.text, "schema id 258"));
     outcome_clear(&out);
@@ -427,6 +460,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(envelopes_are_opened),
         cmocka_unit_test(what_is_not_in_its_envelope_is_refused),
+        cmocka_unit_test(a_record_tells_its_envelope_by_its_members),
         cmocka_unit_test(a_format_that_can_not_be_read_is_named),
         cmocka_unit_test(structured_and_binary_events_make_the_same_change),
         cmocka_unit_test(pointers_reach_into_data_that_came_in_base64),

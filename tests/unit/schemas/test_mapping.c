@@ -204,6 +204,27 @@ static void change_ids_are_equal_exactly_where_the_values_are(void **state)
     }
 }
 
+/* Long enough for memory of its own in the arena, so that AddressSanitizer sees a byte too far. */
+static void a_change_id_may_be_long_and_full_of_escapes(void **state)
+{
+    enum { TEXTS = 30001 };
+    static const char *const change_id[] = {"header:a", "header:b", "header:c"};
+    static char quotes[TEXTS], controls[TEXTS], plain[TEXTS];
+    const struct mapping_spec spec = {.change_id = change_id, .change_id_count = 3};
+    struct outcome out;
+    (void)state;
+    memset(quotes, '"', TEXTS - 1);
+    memset(controls, '\x01', TEXTS - 1);
+    memset(plain, 'x', TEXTS - 1);
+    decode_sample(
+        &spec,
+        &(struct sample){.key = "k", .value = "1", .headers = {"a", quotes, "b", controls, "c", plain}},
+        &out);
+    assert_changed(&out);
+    assert_int_equal(out.change.change_id.len, (2 + 6 + 1) * (TEXTS - 1) + 3 * 2 + 2 + 2);
+    outcome_clear(&out);
+}
+
 static void a_hash_tells_states_apart(void **state)
 {
     const struct mapping_spec spec = {.change_id_hash = true, .envelope = ENVELOPE_CLOUDEVENTS};
@@ -357,6 +378,7 @@ int main(void)
         cmocka_unit_test(a_source_that_is_not_there_is_refused_by_name),
         cmocka_unit_test(ids_and_versions_come_from_headers_too),
         cmocka_unit_test(change_ids_are_equal_exactly_where_the_values_are),
+        cmocka_unit_test(a_change_id_may_be_long_and_full_of_escapes),
         cmocka_unit_test(a_hash_tells_states_apart),
         cmocka_unit_test(a_version_is_an_integer_or_a_time),
         cmocka_unit_test(the_key_may_come_from_the_value),

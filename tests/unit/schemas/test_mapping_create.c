@@ -40,6 +40,13 @@ static void what_can_not_be_meant_is_refused_by_name(void **state)
         {{.envelope = ENVELOPE_NONE, .delete_types = one, .delete_type_count = 1},
          "invalid_combination",
          "delete_when.type: "},
+        {{.envelope = ENVELOPE_NONE,
+          .include_types = one,
+          .include_type_count = 1,
+          .delete_types = one,
+          .delete_type_count = 1},
+         "invalid_combination",
+         "include_types: "},
         {{.max_depth = 1025}, "invalid_limit", "max_depth: "},
     };
     (void)state;
@@ -53,6 +60,12 @@ static void what_can_not_be_meant_is_refused_by_name(void **state)
             fail_msg("'%s' does not begin with '%s'", err.text, specs[i].prefix);
         assert_null(mapping_create(&specs[i].spec, NULL));
     }
+}
+
+static void the_greatest_depth_is_allowed(void **state)
+{
+    (void)state;
+    mapping_destroy(make_mapping(&(struct mapping_spec){.max_depth = 1024}));
 }
 
 static void a_pointer_may_be_used_for_several_things(void **state)
@@ -110,6 +123,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_can_not_be_meant_is_refused_by_name),
+        cmocka_unit_test(the_greatest_depth_is_allowed),
         cmocka_unit_test(a_pointer_may_be_used_for_several_things),
         cmocka_unit_test(the_texts_of_a_view_are_borrowed_only_while_it_is_compiled),
     };
