@@ -7,7 +7,7 @@
 #include <regex.h>
 #include <stdlib.h>
 
-enum { ANSWER_MS = 10000, METADATA_MS = 5000 };
+enum { ANSWER_MS = 10000, METADATA_MS = 5000, PROBE_MS = 500 };
 
 /* A partition that the group gave us; open once a worker has said where to read. */
 struct owned {
@@ -37,7 +37,8 @@ struct source {
     int32_t nudge_partition;
     char trouble[256];
     rd_kafka_resp_err_t trouble_code;
-    int64_t trouble_at_us;
+    int64_t probe_at_us; /* monotonic: when Kafka is asked whether it answers again */
+    _Atomic bool in_touch;
 };
 
 /* What is upsink's own to decide. */
@@ -61,10 +62,9 @@ static const struct dlq_property defaults[] = {
     {"topic.metadata.refresh.interval.ms", "15000"},
     {"queued.max.messages.kbytes", "4096"},
     /* The broker counts compressed bytes, and a whole response is unpacked at once: small ones bound what a topic that
-     * compresses 100:1 can cost. A larger record still arrives, alone. message.max.bytes would raise the others. */
+     * compresses 100:1 can cost. A larger record still arrives, alone. */
     {"fetch.message.max.bytes", "131072"},
     {"fetch.max.bytes", "131072"},
-    {"message.max.bytes", "131072"},
     {"fetch.wait.max.ms", "20"}, /* a nudge (see source_nudge) waits behind a fetch that waits */
     {"reconnect.backoff.max.ms", "5000"},
     {"socket.nagle.disable", "true"},
@@ -77,6 +77,7 @@ static void note_trouble(struct source *source, rd_kafka_resp_err_t code, const 
     if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || source->trouble_code == RD_KAFKA_RESP_ERR_NO_ERROR) {
         source->trouble_code = code;
         snprintf(source->trouble, sizeof source->trouble, "%s", text);
+        source->probe_at_us = clock_monotonic_us() + CLOCK_SECOND;
     }
     pthread_mutex_unlock(&source->lock);
 }
@@ -100,6 +101,8 @@ static void on_error(rd_kafka_t *consumer, int code, const char *reason, void *o
     static struct log_limit limit;
     int64_t held_back;
     note_trouble(source, (rd_kafka_resp_err_t)code, reason);
+    if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+        return; /* somebody else says it better */
     if (log_limit_pass(&limit, 10 * CLOCK_SECOND, &held_back))
         log_write(LOG_LEVEL_WARN, "Kafka can't be reached or complains; it is tried again", LOG_STR("view", source->view->name),
                   LOG_STR("error", rd_kafka_err2name((rd_kafka_resp_err_t)code)), LOG_STR("reason", reason),
@@ -236,6 +239,7 @@ static void on_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t code, rd_kafk
     struct source *source = opaque;
     if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         clear_trouble(source);
+        atomic_store(&source->in_touch, true);
         take_partitions(source, list);
     } else if (code == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
         give_partitions(source, list);
@@ -295,6 +299,8 @@ static rd_kafka_t *open_consumer(struct source *source, const struct config *con
         {"group.id", source->view->group},      {"enable.auto.commit", "false"},   {"enable.auto.offset.store", "false"},
         {"enable.partition.eof", "true"},       {"isolation.level", "read_committed"}, {"auto.offset.reset", "error"},
         {"partition.assignment.strategy", "cooperative-sticky"},
+        /* The producer's limit: a consumer that has it too refuses to start with a lower fetch.max.bytes. */
+        {"message.max.bytes", "1000"},
     };
     rd_kafka_conf_t *conf = dlq_client_conf(&source->kafka, RD_KAFKA_CONSUMER, defaults, sizeof defaults / sizeof *defaults,
                                             fixed, sizeof fixed / sizeof *fixed, err);
@@ -434,34 +440,59 @@ static void carry_out_nudge(struct source *source)
     free(topic);
 }
 
+/* librdkafka tells when a connection is lost, not when it is back. Errors of its own (negative) are about connections;
+ * the brokers' are cleared by the next assignment. */
+static void look_for_recovery(struct source *source)
+{
+    const rd_kafka_metadata_t *metadata = NULL;
+    int64_t now = clock_monotonic_us();
+    pthread_mutex_lock(&source->lock);
+    bool due = source->trouble_code < 0 && now >= source->probe_at_us;
+    source->probe_at_us = due ? now + CLOCK_SECOND : source->probe_at_us;
+    pthread_mutex_unlock(&source->lock);
+    if (!due || rd_kafka_metadata(source->consumer, 0, NULL, &metadata, PROBE_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return;
+    rd_kafka_metadata_destroy(metadata);
+    clear_trouble(source);
+    log_write(LOG_LEVEL_INFO, "Kafka answers again", LOG_STR("view", source->view->name));
+}
+
+/* At the first contact a refusal is the user's mistake; later it is an outage like others. */
+static bool is_refused(struct source *source, struct upsink_error *err)
+{
+    pthread_mutex_lock(&source->lock);
+    bool refused = source->trouble_code == RD_KAFKA_RESP_ERR__AUTHENTICATION && !atomic_load(&source->in_touch);
+    if (refused)
+        upsink_fail(err, UPSINK_ERR_REFUSED, "kafka_refused",
+                    "Kafka refuses the credentials of view %s: %s; check the security settings under `kafka`",
+                    source->view->name, source->trouble);
+    pthread_mutex_unlock(&source->lock);
+    return refused;
+}
+
+bool source_is_in_touch(const struct source *source)
+{
+    return atomic_load(&source->in_touch);
+}
+
 bool source_poll(struct source *source, int timeout_ms, struct upsink_error *err)
 {
     carry_out_nudge(source);
+    look_for_recovery(source);
     rd_kafka_message_t *event = rd_kafka_consumer_poll(source->consumer, timeout_ms);
     bool ok = true;
     if (event) {
         ok = judge_event(source, event, err);
         rd_kafka_message_destroy(event);
     }
-    pthread_mutex_lock(&source->lock);
-    bool refused = source->trouble_code == RD_KAFKA_RESP_ERR__AUTHENTICATION;
-    if (source->trouble_code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || source->trouble_code == RD_KAFKA_RESP_ERR__TRANSPORT)
-        refused = false;
-    if (ok && refused)
-        ok = upsink_fail(err, UPSINK_ERR_REFUSED, "kafka_refused", "Kafka refuses the credentials of view %s: %s",
-                         source->view->name, source->trouble);
-    if (refused)
-        source->trouble_code = RD_KAFKA_RESP_ERR_NO_ERROR;
-    pthread_mutex_unlock(&source->lock);
-    return ok;
+    return ok && !is_refused(source, err);
 }
 
 static bool fail_kafka(struct source *source, const char *what, rd_kafka_resp_err_t code, struct upsink_error *err)
 {
     char trouble[256];
     source_trouble(source, trouble, sizeof trouble);
-    upsink_fail(err, UPSINK_ERR_OUTAGE, "kafka_unreachable", "%s: %s%s%s; it is tried again", what, rd_kafka_err2str(code),
-                trouble[0] ? "; " : "", trouble);
+    upsink_fail(err, UPSINK_ERR_OUTAGE, "kafka_unreachable", "%s: %s", what, trouble[0] ? trouble : rd_kafka_err2str(code));
     upsink_error_detail(err, "%s", rd_kafka_err2name(code));
     return false;
 }
@@ -534,6 +565,10 @@ static bool add_matching(struct source *source, struct partition_list *list, str
             ok = add_topic(source, list, &metadata->topics[i], err);
     regfree(&pattern);
     rd_kafka_metadata_destroy(metadata);
+    if (ok && list->count == 0)
+        ok = upsink_fail(err, UPSINK_ERR_OUTAGE, "unknown_topic",
+                         "no topic matches %s, the expression of view %s: create one, or correct the expression",
+                         source->view->topics[0], source->view->name);
     return ok;
 }
 
@@ -567,6 +602,7 @@ bool source_partitions(struct source *source, struct source_end **ends, size_t *
     }
     *ends = list.items;
     *count = list.count;
+    atomic_store(&source->in_touch, true);
     return true;
 }
 
