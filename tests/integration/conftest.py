@@ -8,6 +8,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import harness  # noqa: E402
+import views  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +43,25 @@ def upsink(tmp_path):
         if process.process.poll() is None:
             process.process.send_signal(signal.SIGCONT)
         process.kill9()
+
+
+@pytest.fixture(params=["postgres", "sqlite"])
+def target(request, tmp_path):
+    """A table that is not there yet, in every sink that a test is to hold for."""
+    if request.param == "sqlite":
+        return views.SqliteTarget(tmp_path)
+    return views.PostgresTarget(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture
+def table(postgres):
+    """The same in Postgres alone."""
+    return views.PostgresTarget(postgres)
+
+
+@pytest.fixture
+def make_view(kafka, upsink):
+    def make(target, **options):
+        return views.View(kafka, target, upsink, **options)
+
+    return make
