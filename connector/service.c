@@ -29,8 +29,10 @@ static bool is_ready(void *context, struct buf *reasons)
 
 static int fail(const struct upsink_error *err)
 {
-    fprintf(stderr, "upsink: %s\n", err->text);
-    return err->cls == UPSINK_ERR_CONFIG ? 2 : 1;
+    bool config = err->cls == UPSINK_ERR_CONFIG; /* the text says it all */
+    fprintf(stderr, config ? "upsink: %s\n" : "upsink: %s (%s%s%s)\n", err->text, err->code, err->detail[0] ? ", " : "",
+            err->detail);
+    return config ? 2 : 1;
 }
 
 static bool create_views(struct service *service, struct upsink_error *err)
@@ -93,7 +95,8 @@ static bool all_are_done(const struct service *service)
 static bool must_end(const struct service *service)
 {
     for (size_t i = 0; i < service->count; i++)
-        if (atomic_load(&service->views[i]->halted) && !atomic_load(&service->views[i]->ever_prepared))
+        if (atomic_load(&service->views[i]->halted) &&
+            !(atomic_load(&service->views[i]->ever_prepared) && source_is_in_touch(service->views[i]->source)))
             return true;
     return service->options->until_end && all_are_done(service);
 }
@@ -135,6 +138,18 @@ static void stop_views(struct service *service)
         view_join(service->views[i]);
 }
 
+static void tell_dead_letters(const struct view *view)
+{
+    unsigned long long count = view->dead_letters;
+    const char *records = count == 1 ? "record" : "records", *name = view->settings->name;
+    if (view->settings->on_error == ON_ERROR_DLQ)
+        fprintf(stderr, "upsink: view %s: %llu %s went to the dead-letter topic %s; see them with `upsink dlq list %s`\n", name,
+                count, records, view->settings->dlq_topic, name);
+    else
+        fprintf(stderr, "upsink: view %s: %llu %s skipped, as on_error says\n", name, count,
+                count == 1 ? "record was" : "records were");
+}
+
 /* What the run came to, in one line a view. */
 static int sum_up(const struct service *service)
 {
@@ -142,13 +157,13 @@ static int sum_up(const struct service *service)
     for (size_t i = 0; i < service->count; i++) {
         struct view *view = service->views[i];
         if (atomic_load(&view->halted)) {
-            fprintf(stderr, "upsink: view %s stopped: %s\n", view->settings->name, view->halt_error.text);
+            const struct upsink_error *err = &view->halt_error;
+            fprintf(stderr, "upsink: view %s stopped: %s (%s%s%s)\n", view->settings->name, err->text, err->code,
+                    err->detail[0] ? ", " : "", err->detail);
             status = 1;
         }
         if (view->dead_letters)
-            fprintf(stderr, "upsink: view %s: %llu records %s\n", view->settings->name, (unsigned long long)view->dead_letters,
-                    view->settings->on_error == ON_ERROR_DLQ ? "are dead letters; look at them with `upsink dlq list`"
-                                                             : "were skipped, as on_error says");
+            tell_dead_letters(view);
     }
     return status;
 }

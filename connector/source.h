@@ -57,8 +57,12 @@ void source_destroy(struct source *source);
 
 rd_kafka_queue_t *source_queue_create(struct source *source);
 
-/* Serves the group. false: the consumer can't go on (*err FATAL, or REFUSED where Kafka refuses the credentials). */
+/* Serves the group. false: the consumer can't go on (*err FATAL, or REFUSED where Kafka refuses the credentials at the
+ * first contact). */
 UPSINK_NODISCARD bool source_poll(struct source *source, int timeout_ms, struct upsink_error *err);
+
+/* Has Kafka ever answered? Any thread. */
+bool source_is_in_touch(const struct source *source);
 
 /* A partition of the view's topics, and a point in it that the caller keeps there. */
 struct source_end {

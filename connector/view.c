@@ -206,10 +206,12 @@ void view_report(struct view *view, struct worker *worker, const struct upsink_e
     if (err) {
         static struct log_limit limit;
         int64_t held_back = 0;
+        char text[sizeof err->text + 32];
+        snprintf(text, sizeof text, "%s; it is tried again", err->text);
         if (is_sink_error(err))
             metrics_set(&view->metrics->sink_up, 0);
         if (!was_in_trouble || log_limit_pass(&limit, 5 * CLOCK_SECOND, &held_back))
-            log_write(LOG_LEVEL_WARN, err->text, LOG_STR("view", view->settings->name), LOG_STR("code", err->code),
+            log_write(LOG_LEVEL_WARN, text, LOG_STR("view", view->settings->name), LOG_STR("code", err->code),
                       LOG_STR("detail", err->detail[0] ? err->detail : NULL), LOG_INT("worker", worker->number),
                       LOG_INT("held_back", held_back));
         return;
@@ -237,7 +239,7 @@ bool view_is_ready(struct view *view, struct buf *reasons)
         }
     if (ready && trouble[0]) {
         ready = false;
-        buf_printf(reasons, "%s: Kafka: %s\n", view->settings->name, trouble);
+        buf_printf(reasons, "%s: Kafka: %s (kafka_unreachable)\n", view->settings->name, trouble);
     }
     pthread_mutex_unlock(&view->lock);
     return ready;
@@ -293,7 +295,7 @@ static bool look_up_ends(struct view *view, struct upsink_error *err)
         view->ends[i].end = source_high(view->source, view->ends[i].topic, view->ends[i].partition);
         if (view->ends[i].end < 0)
             return upsink_fail(err, UPSINK_ERR_OUTAGE, "kafka_unreachable",
-                               "the end of topic %s partition %d can't be looked up; it is tried again",
+                               "the end of topic %s partition %d can't be looked up",
                                view->ends[i].topic, view->ends[i].partition);
     }
     return true;
