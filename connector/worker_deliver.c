@@ -25,11 +25,16 @@ static bool write_waves(struct worker *worker, struct upsink_error *err)
 
 static enum dlq_stage stage_of(const struct batch_record *record)
 {
+    /* The value could be read; what the view wants of it is not there or can't be used. */
+    static const char *const mapped[] = {"missing_field", "invalid_field", "invalid_version", "missing_entity"};
     if (record->in_sink_stage)
         return DLQ_STAGE_TASK_PUT;
     if (strstr(record->error->code, "key"))
         return DLQ_STAGE_KEY_CONVERTER;
-    return strncmp(record->error->code, "invalid_", 8) == 0 ? DLQ_STAGE_VALUE_CONVERTER : DLQ_STAGE_TRANSFORMATION;
+    for (size_t i = 0; i < sizeof mapped / sizeof *mapped; i++)
+        if (strcmp(record->error->code, mapped[i]) == 0)
+            return DLQ_STAGE_TRANSFORMATION;
+    return DLQ_STAGE_VALUE_CONVERTER;
 }
 
 static struct dlq_reason reason_of(const struct worker *worker, const struct batch_record *record)
