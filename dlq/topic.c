@@ -115,16 +115,22 @@ static void take_resources(const rd_kafka_ConfigResource_t **resources, size_t c
 }
 
 /* Best effort: the right to describe configurations is one that a consumer seldom has. */
-static void read_limits(rd_kafka_t *rk, const char *topic, const char *const *sources, size_t source_count,
-                        int timeout_ms, struct limits *limits)
+static void read_limits(rd_kafka_t *rk, const char *topic, bool topic_exists, const char *const *sources,
+                        size_t source_count, int timeout_ms, struct limits *limits)
 {
     rd_kafka_ConfigResource_t **asked = calloc(source_count + 1, sizeof *asked);
     if (!asked)
         return;
-    size_t count = 0;
+    size_t count = 0, got_count;
     for (size_t i = 0; i < source_count; i++)
-        asked[count++] = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, sources[i]);
-    asked[count++] = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+        if (sources[i][0] != '^') /* an expression names no topic */
+            asked[count++] = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, sources[i]);
+    if (topic_exists)
+        asked[count++] = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+    if (count == 0) {
+        free(asked);
+        return;
+    }
     rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
     rd_kafka_AdminOptions_t *options = admin_options(rk, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, timeout_ms);
     rd_kafka_DescribeConfigs(rk, asked, count, options, queue);
@@ -132,8 +138,8 @@ static void read_limits(rd_kafka_t *rk, const char *topic, const char *const *so
     const rd_kafka_DescribeConfigs_result_t *result =
         event ? rd_kafka_event_DescribeConfigs_result(event) : NULL;
     if (result && rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        const rd_kafka_ConfigResource_t **got = rd_kafka_DescribeConfigs_result_resources(result, &count);
-        take_resources(got, count, topic, limits);
+        const rd_kafka_ConfigResource_t **got = rd_kafka_DescribeConfigs_result_resources(result, &got_count);
+        take_resources(got, got_count, topic, limits);
     } else
         log_write(LOG_LEVEL_INFO, "the configurations of the topics can't be read", LOG_STR("topic", topic),
                   LOG_STR("reason", event ? rd_kafka_event_error_string(event) : "no answer"));
@@ -141,7 +147,7 @@ static void read_limits(rd_kafka_t *rk, const char *topic, const char *const *so
         rd_kafka_event_destroy(event);
     rd_kafka_AdminOptions_destroy(options);
     rd_kafka_queue_destroy(queue);
-    rd_kafka_ConfigResource_destroy_array(asked, source_count + 1);
+    rd_kafka_ConfigResource_destroy_array(asked, count);
     free(asked);
 }
 
@@ -298,7 +304,7 @@ bool dlq_topic_ensure(const struct dlq_kafka *kafka, const char *topic, const ch
         goto cleanup;
     limits = (struct limits){.source_bytes = -1, .own_bytes = -1};
     if (own.has_controller)
-        read_limits(rk, topic, sources, source_count, remaining_ms(deadline), &limits);
+        read_limits(rk, topic, own.partitions > 0, sources, source_count, remaining_ms(deadline), &limits);
     if (own.partitions > 0)
         warn_if_unfit(topic, &limits);
     else if (!largest_shape(rk, &trouble, sources, source_count, deadline, &source, err) ||
