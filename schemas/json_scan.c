@@ -150,11 +150,22 @@ static const char *scan_document(struct scanner *s, const char *p, json_place fr
     return p == s->end ? p : refuse(s, p, JSON_FAULT_TRAILING);
 }
 
-static bool report(const struct json_scan_result *result, struct upsink_error *err)
+static bool report(const struct json_scan_result *result, const struct json_limits *limits,
+                   struct upsink_error *err)
 {
-    upsink_fail(err, UPSINK_ERR_RECORD, json_fault_code(result->fault),
-                "not acceptable as JSON at byte %zu: %s; the producer has to send it right (RFC 8259)",
-                result->position, json_fault_text(result->fault));
+    const char *code = json_fault_code(result->fault);
+    if (result->fault == JSON_FAULT_TOO_DEEP)
+        upsink_fail(err, UPSINK_ERR_RECORD, code,
+                    "at byte %zu arrays and objects are nested more than %u deep, which is the limit; the "
+                    "producer has to send flatter values",
+                    result->position, limits->max_depth);
+    else if (result->fault == JSON_FAULT_TOO_LARGE)
+        upsink_fail(err, UPSINK_ERR_RECORD, code, "the value is longer than %zu bytes, which is the limit",
+                    limits->max_bytes);
+    else
+        upsink_fail(err, UPSINK_ERR_RECORD, code,
+                    "not acceptable as JSON at byte %zu: %s; the producer has to send it right (RFC 8259)",
+                    result->position, json_fault_text(result->fault));
     upsink_error_detail(err, "byte %zu", result->position);
     return false;
 }
@@ -189,5 +200,5 @@ bool json_scan(const struct json_paths *paths, json_place from, struct upsink_sl
         return true;
     if (paths)
         memset(values, 0, paths->slots * sizeof *values);
-    return report(result, err);
+    return report(result, &bounds, err);
 }

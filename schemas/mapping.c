@@ -73,6 +73,24 @@ static bool is_deleting_value(const struct decoding *d)
     return upsink_slice_equal(text, m->delete_text);
 }
 
+/* The words of record_key.c are about message keys. */
+static void explain_field_key(struct decoding *d)
+{
+    const char *field = d->mapping->key.name;
+    if (strcmp(d->err->code, "missing_key") == 0)
+        upsink_fail(d->err, UPSINK_ERR_RECORD, "missing_key",
+                    "the record has nothing at %.200s, the field that key.field names as the entity's key; correct "
+                    "the view, or what the producer sends",
+                    field);
+    else if (strcmp(d->err->code, "invalid_key") == 0)
+        upsink_fail(d->err, UPSINK_ERR_RECORD, "invalid_key",
+                    "%.200s, the field that key.field names as the entity's key, holds a text that is not "
+                    "well-formed UTF-8 or has the character NUL, which no SQL database can store",
+                    field);
+    if (d->err->cls == UPSINK_ERR_RECORD)
+        upsink_error_detail(d->err, "%s", field);
+}
+
 static void read_key(struct decoding *d)
 {
     const struct mapping *m = d->mapping;
@@ -88,7 +106,7 @@ static void read_key(struct decoding *d)
         else
             done = record_key_of_json(&reader, found.json ? found.json : &absent, &key, d->err);
         if (!done && d->err)
-            upsink_error_detail(d->err, "%s", m->key.name);
+            explain_field_key(d);
     } else {
         done = record_key_read(&reader, m->key_format, d->record->key, &key, d->err);
     }
