@@ -1,5 +1,6 @@
 /* The view that flags alone describe: upsink run --brokers B --topic T --sink URL. */
 #include "config_override.h"
+#include "config_read.h"
 
 static bool fail_flag(struct config_loader *loader, const char *flag, const char *sentence)
 {
@@ -14,6 +15,12 @@ static const char *name_view(struct config_loader *loader, const struct config_r
         return request->name;
     if (request->topic[0] == '^' || strchr(request->topic, ',')) {
         fail_flag(loader, "--topic", "several topics need --name NAME, which names the view");
+        return NULL;
+    }
+    if (!config_is_topic_name(request->topic)) {
+        fail_flag(loader, "--topic",
+                  "this is not the name of a topic: 1 to 249 of the characters a-z A-Z 0-9 . _ - (an expression "
+                  "starts with ^)");
         return NULL;
     }
     size_t scheme = strcspn(request->sink, ":");

@@ -27,6 +27,9 @@ const struct config_property *config_read_properties(struct config_loader *loade
 UPSINK_NODISCARD bool config_finish_view(struct config_loader *loader, const struct config_node *node,
                                          struct view_config *view);
 
+/* As Kafka allows it. */
+bool config_is_topic_name(const char *name);
+
 /* "postgres" for postgresql://…; absent where the view has no sink. */
 struct upsink_slice config_sink_kind(const struct config_node *view);
 

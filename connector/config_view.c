@@ -7,7 +7,7 @@
 
 #define TOPIC_NAME_MAX 249 /* Kafka's own limit */
 
-static bool is_topic_name(const char *name)
+bool config_is_topic_name(const char *name)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
     size_t len = strlen(name);
@@ -115,7 +115,7 @@ static bool check_topics(struct config_loader *loader, const struct config_node 
         config_shown(item, false, shown);
         if (name[0] == '^' && view->topic_count > 1)
             return config_fail(loader, item, "%s: a ^regex stands alone, not in a list", shown);
-        if (name[0] != '^' && !is_topic_name(name))
+        if (name[0] != '^' && !config_is_topic_name(name))
             return config_fail(loader, item,
                                "%s is not the name of a topic: 1 to %d of the characters a-z A-Z 0-9 . _ - "
                                "(several are a list, as in [a, b]; an expression starts with ^)",
@@ -134,7 +134,7 @@ static bool check_dead_letters(struct config_loader *loader, const struct config
     const struct config_node *dlq = config_node_find(node, "dlq"), *given = config_node_find(dlq, "topic");
     if (view->on_error != ON_ERROR_DLQ && !given)
         return true;
-    if (!is_topic_name(view->dlq_topic))
+    if (!config_is_topic_name(view->dlq_topic))
         return config_fail(
             loader, given ? given : node,
             given ? "not the name of a topic: 1 to %d of the characters a-z A-Z 0-9 . _ -"
