@@ -438,9 +438,18 @@ static bool open_workers(struct view *view, struct upsink_error *err)
         batch_init(&worker->batch, view->target.versioned, view->target.delete_mode == UPSINK_DELETE_SOFT);
         if (!view->type->open(&worker->sink, &view->target, &worker->host, err))
             return false;
-        worker->queue = source_queue_create(view->source);
     }
     snprintf(view->sink_name, sizeof view->sink_name, "%s", view->type->describe(view->workers[0].sink));
+    return true;
+}
+
+static bool open_queues(struct view *view, struct upsink_error *err)
+{
+    for (int i = 0; i < view->worker_count; i++) {
+        view->workers[i].queue = source_queue_create(view->source);
+        if (!view->workers[i].queue)
+            return upsink_fail(err, UPSINK_ERR_FATAL, "out_of_memory", "no memory for view %s", view->settings->name);
+    }
     return true;
 }
 
@@ -456,6 +465,25 @@ static bool open_dead_letters(struct view *view, struct upsink_error *err)
     view->kafka = (struct dlq_kafka){.properties = view->kafka_properties, .count = view->config->kafka_count};
     view->dlq = dlq_writer_create(&view->kafka, view->settings->dlq_topic, err);
     return view->dlq != NULL;
+}
+
+/* What the mapping or the sink says of the user's words, with the view that they stand in. */
+static void name_view(const struct view_config *settings, struct upsink_error *err)
+{
+    struct upsink_error inner = *err;
+    if (inner.cls == UPSINK_ERR_CONFIG)
+        upsink_fail(err, inner.cls, inner.code, "view %.80s: %s", settings->name, inner.text);
+}
+
+static bool open_target(struct view *view, struct upsink_error *err)
+{
+    view->mapping = mapping_create(&view->settings->mapping, err);
+    view->type = view->mapping ? registry_find(view->settings->url, err) : NULL;
+    if (!view->type)
+        return false;
+    view_describe_target(view->settings, view->mapping, &view->target);
+    view->worker_count = count_workers(view->type);
+    return open_workers(view, err);
 }
 
 struct view *view_create(const struct config *config, const struct view_config *settings, bool until_end,
@@ -479,14 +507,12 @@ struct view *view_create(const struct config *config, const struct view_config *
         upsink_fail(err, UPSINK_ERR_FATAL, "out_of_memory", "no memory for view %s", settings->name);
         goto cleanup;
     }
-    view->mapping = mapping_create(&settings->mapping, err);
-    view->type = view->mapping ? registry_find(settings->url, err) : NULL;
-    if (!view->type)
+    if (!open_target(view, err)) {
+        name_view(settings, err);
         goto cleanup;
-    view_describe_target(settings, view->mapping, &view->target);
-    view->worker_count = count_workers(view->type);
+    }
     view->source = source_create(config, settings, &handler, err);
-    if (!view->source || !open_workers(view, err) || !open_dead_letters(view, err))
+    if (!view->source || !open_queues(view, err) || !open_dead_letters(view, err))
         goto cleanup;
     return view;
 cleanup:
