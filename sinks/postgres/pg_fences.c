@@ -103,7 +103,8 @@ static size_t find_change(const struct upsink_batch *batch, struct upsink_slice 
 }
 
 /* The fence was read under the lock that the losing statement took, so that the rule finds what the server found.
- * Where it finds no reason, a trigger of the user's kept the row away, which is as it should be. */
+ * Where it finds no reason, a trigger of the user's kept the row away, which is as it should be; and a refused
+ * change stays refused. */
 static void judge(struct upsink_sink *sink, struct upsink_batch *batch, const PGresult *result)
 {
     for (int pass = 0; pass < 2; pass++) { /* a row overrules a delete fence */
@@ -114,9 +115,16 @@ static void judge(struct upsink_sink *sink, struct upsink_batch *batch, const PG
             if (in_row != (pass == 1) || place == batch->count)
                 continue;
             bool known = read_fence(sink, result, row, &fence);
-            batch->results[place].verdict = upsink_fence_judge(known ? &fence : NULL, batch->changes[place]);
+            enum upsink_verdict verdict = upsink_fence_judge(known ? &fence : NULL, batch->changes[place]);
+            if (verdict != UPSINK_APPLIED || !batch->results[place].error)
+                batch->results[place] = (struct upsink_result){verdict, NULL};
         }
     }
+}
+
+static bool is_loser(const struct upsink_batch *batch, size_t place)
+{
+    return batch->results[place].verdict == UPSINK_STALE || batch->results[place].verdict == UPSINK_REJECTED;
 }
 
 /* Keys of the changes that lost, from *next on; so many as make a good statement. */
@@ -128,7 +136,7 @@ static size_t put_losers(struct upsink_sink *sink, const struct upsink_batch *ba
     pg_params_clear(params);
     pg_params_begin_array(params, PG_TEXT);
     for (; *next < batch->count && count < MOST_KEYS && params->bytes < MOST_BYTES; ++*next) {
-        if (batch->results[*next].verdict != UPSINK_STALE)
+        if (!is_loser(batch, *next))
             continue;
         pg_params_put_text(params, 0, batch->changes[*next]->key);
         count++;
@@ -155,19 +163,63 @@ bool pg_judge_losers(struct upsink_sink *sink, struct upsink_batch *batch, struc
     return true;
 }
 
-bool pg_remove_fences(struct upsink_sink *sink, const struct upsink_batch *batch, size_t flagged, struct upsink_error *err)
+/* --- new rows and delete fences --------------------------------------------------------------------------- */
+
+static void put_key(struct pg_params *params, const struct upsink_change *change)
 {
-    struct pg_params *params = &sink->params;
-    if (flagged == 0)
-        return true;
+    pg_params_put_text(params, 0, change->key);
+    pg_params_put_int8(params, 1, change->floor);
+}
+
+static void begin_keys(struct pg_params *params)
+{
     pg_params_clear(params);
     pg_params_begin_array(params, PG_TEXT);
-    for (size_t i = 0; i < flagged; i++)
-        pg_params_put_text(params, 0, batch->changes[sink->flagged[i]]->key);
-    pg_params_end_arrays(params, flagged);
-    PGresult *result = pg_query_prepared(sink, "remove delete fences", PG_SQL_UNFENCE, params, err);
+    pg_params_begin_array(params, PG_INT8);
+}
+
+bool pg_settle_inserted(struct upsink_sink *sink, struct upsink_batch *batch, size_t inserted, struct upsink_error *err)
+{
+    if (inserted == 0)
+        return true;
+    begin_keys(&sink->params);
+    for (size_t i = 0; i < inserted; i++)
+        put_key(&sink->params, batch->changes[sink->inserted[i]]);
+    pg_params_end_arrays(&sink->params, inserted);
+    PGresult *result = pg_query_prepared(sink, "settle delete fences", PG_SQL_SETTLE, &sink->params, err);
+    for (int row = 0; row < PQntuples(result); row++) {
+        size_t place = find_change(batch, text_at(result, row, 0));
+        if (place < batch->count)
+            batch->results[place].verdict = UPSINK_STALE;
+    }
     PQclear(result);
     return result != NULL;
+}
+
+bool pg_remember_touched(struct upsink_sink *sink, const struct upsink_batch *batch, size_t inserted, struct upsink_error *err)
+{
+    if (sink->touched_count == 0)
+        begin_keys(&sink->touched);
+    for (size_t i = 0; i < inserted; i++)
+        put_key(&sink->touched, batch->changes[sink->inserted[i]]);
+    sink->touched_count += inserted;
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->changes[i]->op != UPSINK_DELETE || batch->results[i].verdict != UPSINK_APPLIED)
+            continue;
+        put_key(&sink->touched, batch->changes[i]);
+        sink->touched_count++;
+    }
+    return !pg_params_failed(&sink->touched) || pg_fail_memory(err);
+}
+
+void pg_settle_touched(struct upsink_sink *sink)
+{
+    struct upsink_error ignored; /* the commit stands; a lost connection shows at the next call */
+    if (sink->touched_count == 0)
+        return;
+    pg_params_end_arrays(&sink->touched, sink->touched_count);
+    PQclear(pg_query_prepared(sink, "settle delete fences", PG_SQL_SETTLE, &sink->touched, &ignored));
+    sink->touched_count = 0;
 }
 
 /* --- one row --------------------------------------------------------------------------------------------- */

@@ -102,14 +102,14 @@ static bool write_part(struct upsink_sink *sink, struct pg_group *group, size_t 
 {
     while (from < to) {
         PGresult *failed = NULL;
-        size_t end, flagged = group->flagged;
+        size_t end, inserted = group->inserted;
         if (!attempt(sink, group, from, to, &end, &failed, err)) {
             PQclear(failed);
             return false;
         }
         bool done = true;
         if (failed) {
-            group->flagged = flagged;
+            group->inserted = inserted;
             pg_fail_result(sink, failed, "write", err);
             done = err->cls == UPSINK_ERR_RECORD && split(sink, group, from, end, failed, err);
         }

@@ -45,10 +45,13 @@ struct upsink_sink {
     struct pg_identity identity;
 
     struct pg_params params;
-    uint32_t *order;      /* scratch of write: places of changes in the batch */
-    uint32_t *flagged;    /* likewise: changes whose delete fence is to be removed */
+    uint32_t *order;    /* scratch of write: places of changes in the batch */
+    uint32_t *inserted; /* likewise: changes that made a new row */
     size_t order_capacity;
-    PGresult *row;        /* what read_row's slices point into */
+    struct pg_params touched; /* keys (and floors) of the transaction that were inserted or deleted */
+    size_t touched_count;
+    int64_t alone_until; /* monotonic: after a deadlock, writes wait for their turn so long */
+    PGresult *row;       /* what read_row's slices point into */
 };
 
 /* --- pg_connection.c: the wire ---------------------------------------------------------------- */
@@ -123,7 +126,7 @@ struct pg_group {
     int64_t floor;
     const uint32_t *order; /* places in the batch */
     size_t count;
-    size_t flagged; /* entries of sink->flagged */
+    size_t inserted; /* entries of sink->inserted */
 };
 
 /* Sends the changes from `from` on, as many as make a good statement but none from `to` on; returns
@@ -149,11 +152,19 @@ UPSINK_NODISCARD bool pg_send_identity(struct upsink_sink *sink, struct upsink_e
 UPSINK_NODISCARD bool pg_take_identity(struct upsink_sink *sink, struct upsink_error *err);
 UPSINK_NODISCARD bool pg_check_identity(struct upsink_sink *sink, struct upsink_error *err);
 
-/* Says of every change that lost to which rule. */
+/* Settles new rows with delete fences of the same entities: the older one goes. */
+UPSINK_NODISCARD bool pg_settle_inserted(struct upsink_sink *sink, struct upsink_batch *batch, size_t inserted,
+                                         struct upsink_error *err);
+/* Says of every change that lost to which rule; also of those that were refused, if they would have lost anyway. */
 UPSINK_NODISCARD bool pg_judge_losers(struct upsink_sink *sink, struct upsink_batch *batch, struct upsink_error *err);
-/* Removes the delete fences that sink->flagged has overcome. */
-UPSINK_NODISCARD bool pg_remove_fences(struct upsink_sink *sink, const struct upsink_batch *batch, size_t flagged,
-                                       struct upsink_error *err);
+
+/* Two writers can bring a new row and a delete of one entity at the same instant, each in a transaction that does not
+ * see the other's. So what was inserted or deleted is remembered, and looked at once more after the commit: of
+ * two, the one that commits last sees both. */
+UPSINK_NODISCARD bool pg_remember_touched(struct upsink_sink *sink, const struct upsink_batch *batch, size_t inserted,
+                                          struct upsink_error *err);
+void pg_settle_touched(struct upsink_sink *sink);
+
 bool pg_read_row(struct upsink_sink *sink, struct upsink_slice key, struct upsink_row *row, struct upsink_error *err);
 
 #endif

@@ -12,7 +12,7 @@ const struct pg_column pg_fence_columns[PG_FENCE_COLUMNS] = {
 
 const char *pg_statement_name(enum pg_statement which)
 {
-    static const char *const names[PG_SQL_COUNT] = {"upsink_upsert", "upsink_delete", "upsink_tombstone", "upsink_unfence",
+    static const char *const names[PG_SQL_COUNT] = {"upsink_upsert", "upsink_delete", "upsink_tombstone", "upsink_settle",
                                                     "upsink_fences", "upsink_read",   "upsink_identity",  "upsink_store"};
     return names[which];
 }
@@ -115,11 +115,12 @@ static void append_changes(struct buf *sql, const struct pg_tables *tables, bool
         buf_printf(sql, ", unnest($%d::%s[]) AS %s", parameter++, pg_fence_columns[i].type, pg_fence_columns[i].name);
 }
 
+/* Delete fences are left aside here: only an entity without a row can have one, and most have a row. What was
+ * inserted is settled afterwards. */
 static void append_upsert(struct buf *sql, const struct pg_tables *tables)
 {
     char floor[16];
     snprintf(floor, sizeof floor, "$%d", 3 + pg_fence_column_count(tables));
-    struct meeting fence = {"f", "s", floor, "true", false, tables->several_topics};
     struct meeting row = {"t", "excluded", floor, tables->soft ? "t.deleted_at IS NOT NULL" : "false", false,
                           tables->several_topics};
     buf_printf(sql, "INSERT INTO %s AS t (key, doc", tables->rows);
@@ -128,22 +129,35 @@ static void append_upsert(struct buf *sql, const struct pg_tables *tables)
     append_columns(sql, tables, "s", 0);
     buf_append_text(sql, " FROM (");
     append_changes(sql, tables, true);
-    /* As a value and not as a join, so that it is always a look into the index: a plan made while
-     * there were few fences must not be slow when there are many. */
-    buf_append_text(sql, ") s WHERE coalesce((SELECT ");
-    append_wins(sql, &fence);
-    buf_printf(sql, " FROM %s f WHERE f.key = s.key), true) ON CONFLICT (key) DO UPDATE SET doc = excluded.doc",
-               tables->fences);
+    buf_append_text(sql, ") s ON CONFLICT (key) DO UPDATE SET doc = excluded.doc");
     for (int i = 0; i < pg_fence_column_count(tables); i++)
         buf_printf(sql, ", %s = excluded.%s", pg_fence_columns[i].name, pg_fence_columns[i].name);
     if (tables->soft)
         buf_append_text(sql, ", deleted_at = NULL");
     buf_append_text(sql, " WHERE ");
     append_wins(sql, &row);
-    /* Only a row that was not there before can have a delete fence. xmax is 0 in new rows; were it
-     * ever something else, a fence would stay that the row overrules anyway. */
-    buf_printf(sql, " RETURNING t.key::text, %s EXISTS (SELECT FROM %s f WHERE f.key = t.key COLLATE \"C\")",
-               tables->partitioned ? "" : "t.xmax = 0 AND", tables->fences);
+    /* xmax is 0 in a new row, and the locker of the old one in an updated row. */
+    buf_printf(sql, " RETURNING t.key::text, %s", tables->partitioned ? "true" : "t.xmax = 0");
+}
+
+/* A row that is new, and a delete fence of the same entity: one of them has to go. The keys are compared as they
+ * came, without a collation of their own: so the index of either table serves. */
+static void append_settle(struct buf *sql, const struct pg_tables *tables)
+{
+    struct meeting meeting = {"f", "t", "f.floor", "true", false, tables->several_topics};
+    buf_append_text(sql, "WITH fenced AS MATERIALIZED (SELECT s.key, s.floor");
+    append_columns(sql, tables, "f", 0);
+    buf_printf(sql,
+               " FROM (SELECT unnest($1::text[]) AS key, unnest($2::bigint[]) AS floor) s JOIN %s f ON f.key = s.key),"
+               " lost AS (DELETE FROM %s t USING fenced f WHERE t.key = f.key AND NOT ",
+               tables->fences, tables->rows);
+    append_wins(sql, &meeting);
+    buf_printf(sql,
+               " RETURNING t.key::text), freed AS (DELETE FROM %s x USING fenced f, %s t"
+               " WHERE x.key = f.key AND t.key = f.key AND ",
+               tables->fences, tables->rows);
+    append_wins(sql, &meeting);
+    buf_append_text(sql, ") SELECT key FROM lost");
 }
 
 /* The fence of an entity that has no row. */
@@ -247,8 +261,8 @@ void pg_sql_append(struct buf *sql, enum pg_statement which, const struct pg_tab
     case PG_SQL_TOMBSTONE:
         append_delete(sql, tables, which == PG_SQL_TOMBSTONE);
         break;
-    case PG_SQL_UNFENCE:
-        buf_printf(sql, "DELETE FROM %s WHERE key = ANY ($1::text[])", tables->fences);
+    case PG_SQL_SETTLE:
+        append_settle(sql, tables);
         break;
     case PG_SQL_FENCES:
         append_fences(sql, tables, false);

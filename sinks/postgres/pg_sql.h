@@ -38,10 +38,10 @@ struct pg_tables {
 };
 
 enum pg_statement {
-    PG_SQL_UPSERT,    /* key[], doc[], fence columns[], floor -> key, is there a delete fence to remove? */
+    PG_SQL_UPSERT,    /* key[], doc[], fence columns[], floor -> key, is the row new? */
     PG_SQL_DELETE,    /* key[], fence columns[], floor -> key */
     PG_SQL_TOMBSTONE, /* the same, ordered by position alone */
-    PG_SQL_UNFENCE,   /* key[] */
+    PG_SQL_SETTLE,    /* key[], floor[] -> keys of rows that lost against a delete fence */
     PG_SQL_FENCES,    /* key[] -> see enum pg_fence_result */
     PG_SQL_READ,      /* key -> the same, and doc */
     PG_SQL_IDENTITY,  /* schema, table -> oid, filenode */

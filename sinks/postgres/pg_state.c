@@ -76,6 +76,8 @@ static bool finish_transaction(struct upsink_sink *sink, struct upsink_error *er
     if (result)
         sink->transaction = PG_NO_TRANSACTION;
     PQclear(result);
+    if (done)
+        pg_settle_touched(sink);
     return done;
 }
 
@@ -107,6 +109,7 @@ bool pg_commit(struct upsink_sink *sink, const struct upsink_position *positions
 void pg_abort(struct upsink_sink *sink)
 {
     struct upsink_error ignored;
+    sink->touched_count = 0;
     if (sink->transaction == PG_NO_TRANSACTION || !sink->conn)
         return;
     /* A connection in the middle of something is not worth waiting for: the server rolls back when it goes. */

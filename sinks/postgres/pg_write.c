@@ -1,5 +1,7 @@
 #include "pg_sink.h"
 
+#include "clock.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +9,9 @@
  * in memory, large enough that the price of a statement does not matter (README.md). */
 #define STATEMENT_BYTES ((size_t)256 * 1024)
 #define STATEMENT_ROWS  ((size_t)2000)
+
+/* After a deadlock, for so long, a writer has the table to itself. */
+#define ALONE_TIME (60 * CLOCK_SECOND)
 
 /* --- what belongs together ----------------------------------------------------------------------------- */
 
@@ -30,7 +35,7 @@ static bool next_group(struct upsink_sink *sink, struct upsink_batch *batch, str
                                .statement = statement_of(batch->changes[i]),
                                .floor = batch->changes[i]->floor,
                                .order = sink->order,
-                               .flagged = group->flagged};
+                               .inserted = group->inserted};
     for (; i < batch->count; i++)
         if (batch->results[i].verdict == UPSINK_PENDING && batch->changes[i]->floor == group->floor &&
             statement_of(batch->changes[i]) == group->statement)
@@ -139,7 +144,7 @@ bool pg_take_winners(struct upsink_sink *sink, struct pg_group *group, size_t fr
         uint32_t place = group->order[next++];
         group->batch->results[place].verdict = UPSINK_APPLIED;
         if (group->statement == PG_SQL_UPSERT && *PQgetvalue(result, row, 1))
-            sink->flagged[group->flagged++] = place;
+            sink->inserted[group->inserted++] = place;
     }
     return true;
 }
@@ -207,21 +212,36 @@ static bool stream_group(struct upsink_sink *sink, struct stream *stream, struct
     return land_changes(sink, stream, group, err);
 }
 
+/* Keeps other writers of the table out until the transaction ends; nothing in quiet times. */
+static void print_lock(const struct upsink_sink *sink, char *sql, size_t size)
+{
+    if (sink->alone_until > clock_monotonic_us())
+        snprintf(sql, size, "LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE", sink->tables.rows);
+    else
+        *sql = '\0';
+}
+
 /* A transaction of its own can be taken back as a whole; in one that holds earlier writes there is a savepoint. */
 static bool send_openings(struct upsink_sink *sink, struct stream *stream, bool nested, struct upsink_error *err)
 {
+    char lock[400];
     if (!pg_pipeline_send(sink, nested ? "SAVEPOINT upsink_write" : PG_BEGIN, err))
         return false;
     stream->openings = 1;
     sink->transaction = PG_IN_TRANSACTION;
-    if (!nested)
+    if (nested) {
+        stream->openings++;
+        return pg_pipeline_send(sink, "SET CONSTRAINTS ALL DEFERRED", err);
+    }
+    print_lock(sink, lock, sizeof lock);
+    if (!*lock)
         return true;
-    stream->openings = 2;
-    return pg_pipeline_send(sink, "SET CONSTRAINTS ALL DEFERRED", err);
+    stream->openings++;
+    return pg_pipeline_send(sink, lock, err);
 }
 
 static bool stream_all(struct upsink_sink *sink, struct stream *stream, struct upsink_batch *batch, bool nested,
-                       size_t *flagged, struct upsink_error *err)
+                       size_t *inserted, struct upsink_error *err)
 {
     struct pg_group group = {0};
     if (!send_openings(sink, stream, nested, err))
@@ -229,7 +249,7 @@ static bool stream_all(struct upsink_sink *sink, struct stream *stream, struct u
     while (next_group(sink, batch, &group))
         if (!stream_group(sink, stream, &group, err))
             return false;
-    *flagged = group.flagged;
+    *inserted = group.inserted;
     /* Deferred constraints speak now: at commit nobody could tell whose fault it is. */
     return pg_pipeline_send(sink, "SET CONSTRAINTS ALL IMMEDIATE", err) &&
            (!nested || pg_pipeline_send(sink, "RELEASE SAVEPOINT upsink_write", err)) && pg_send_identity(sink, err) &&
@@ -246,10 +266,10 @@ static bool reserve_scratch(struct upsink_sink *sink, size_t count, struct upsin
     if (count > UINT32_MAX)
         return upsink_fail(err, UPSINK_ERR_FATAL, "batch_too_large", "a batch of %zu changes is too large", count);
     free(sink->order);
-    free(sink->flagged);
+    free(sink->inserted);
     sink->order = calloc(count, sizeof *sink->order);
-    sink->flagged = calloc(count, sizeof *sink->flagged);
-    sink->order_capacity = sink->order && sink->flagged ? count : 0;
+    sink->inserted = calloc(count, sizeof *sink->inserted);
+    sink->order_capacity = sink->order && sink->inserted ? count : 0;
     return sink->order_capacity > 0 || pg_fail_memory(err);
 }
 
@@ -266,38 +286,64 @@ static bool begin_verdicts(struct upsink_batch *batch, struct upsink_error *err)
     return true;
 }
 
-static bool write_slowly(struct upsink_sink *sink, struct upsink_batch *batch, bool nested, size_t *flagged,
+static bool write_slowly(struct upsink_sink *sink, struct upsink_batch *batch, bool nested, size_t *inserted,
                          struct upsink_error *err)
 {
     struct pg_group group = {0};
+    char lock[400];
     if (!pg_run(sink, "take a write back", nested ? "ROLLBACK TO SAVEPOINT upsink_write" : "ROLLBACK; " PG_BEGIN, err))
         return false;
     sink->transaction = PG_IN_TRANSACTION;
-    if (!begin_verdicts(batch, err))
+    print_lock(sink, lock, sizeof lock);
+    if ((!nested && *lock && !pg_run(sink, "lock the table", lock, err)) || !begin_verdicts(batch, err))
         return false;
     while (next_group(sink, batch, &group))
         if (!pg_write_refused(sink, &group, err))
             return false;
-    *flagged = group.flagged;
+    *inserted = group.inserted;
     return pg_check_identity(sink, err);
 }
 
-bool pg_write(struct upsink_sink *sink, struct upsink_batch *batch, struct upsink_error *err)
+static bool write_once(struct upsink_sink *sink, struct upsink_batch *batch, bool nested, struct upsink_error *err)
 {
     struct stream stream = {0};
     struct upsink_error ignored;
-    size_t flagged = 0;
+    size_t inserted = 0;
+    if (!begin_verdicts(batch, err) || !pg_pipeline_begin(sink, err))
+        return false;
+    bool done = stream_all(sink, &stream, batch, nested, &inserted, err);
+    struct upsink_error *end_err = done ? err : &ignored;
+    if (!sink->broken && !(pg_pipeline_sync(sink, end_err) && pg_pipeline_drain(sink, end_err)))
+        done = false;
+    if (!done && stream.refused && !sink->broken)
+        done = write_slowly(sink, batch, nested, &inserted, err);
+    return done && pg_settle_inserted(sink, batch, inserted, err) && pg_judge_losers(sink, batch, err) &&
+           pg_remember_touched(sink, batch, inserted, err);
+}
+
+static bool is_deadlock(const struct upsink_error *err)
+{
+    return strcmp(err->detail, "SQLSTATE 40P01") == 0;
+}
+
+/* Each statement takes its locks in the order of the keys, but upserts and deletes are statements of their own. Two
+ * writers meet on the same keys only while keys move between partitions; then each waits for its turn. */
+bool pg_write(struct upsink_sink *sink, struct upsink_batch *batch, struct upsink_error *err)
+{
+    struct upsink_error ignored;
     bool nested = sink->transaction == PG_IN_TRANSACTION;
     if (sink->transaction == PG_FAILED_TRANSACTION)
         return pg_begin(sink, err); /* says so */
     if (batch->count == 0)
         return true;
-    if (!reserve_scratch(sink, batch->count, err) || !begin_verdicts(batch, err) || !pg_pipeline_begin(sink, err))
+    if (!reserve_scratch(sink, batch->count, err))
         return false;
-    bool done = stream_all(sink, &stream, batch, nested, &flagged, err);
-    if (!sink->broken && !(pg_pipeline_sync(sink, done ? err : &ignored) && pg_pipeline_drain(sink, done ? err : &ignored)))
-        done = false;
-    if (!done && stream.refused && !sink->broken)
-        done = write_slowly(sink, batch, nested, &flagged, err);
-    return done && pg_remove_fences(sink, batch, flagged, err) && pg_judge_losers(sink, batch, err);
+    bool done = write_once(sink, batch, nested, err);
+    if (done || nested || sink->broken || !is_deadlock(err))
+        return done;
+    sink->alone_until = clock_monotonic_us() + ALONE_TIME;
+    if (!pg_run(sink, "roll back", "ROLLBACK", &ignored))
+        return false;
+    sink->transaction = PG_NO_TRANSACTION;
+    return write_once(sink, batch, false, err);
 }

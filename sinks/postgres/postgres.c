@@ -26,8 +26,9 @@ static void close_sink(struct upsink_sink *sink)
     pg_settings_clear(&sink->settings);
     pg_tables_clear(&sink->tables);
     pg_params_destroy(&sink->params);
+    pg_params_destroy(&sink->touched);
     free(sink->order);
-    free(sink->flagged);
+    free(sink->inserted);
     free(sink);
 }
 
@@ -41,6 +42,7 @@ static bool open_sink(struct upsink_sink **opened, const struct upsink_view *vie
     sink->view = view;
     sink->host = host;
     pg_params_init(&sink->params);
+    pg_params_init(&sink->touched);
     if (view->setting_count > 0) {
         upsink_fail(err, UPSINK_ERR_CONFIG, "unknown_setting", "the sink postgres has no setting '%.60s'; it has none at all",
                     view->settings[0].name);
