@@ -237,11 +237,12 @@ static const struct value *find(const struct value *object, struct upsink_slice 
 
 static bool same(const struct value *a, const struct value *b);
 
-static bool holds_all(const struct value *a, const struct value *b)
+/* Every name of a is one of b, with the same value where `values` are to be compared (one direction does). */
+static bool holds_all(const struct value *a, const struct value *b, bool values)
 {
     for (size_t i = 0; i < a->count; i++) {
         const struct value *mine = find(a, a->names[i]), *other = find(b, a->names[i]);
-        if (!other || !same(mine, other))
+        if (!other || (values && !same(mine, other)))
             return false;
     }
     return true;
@@ -252,7 +253,7 @@ static bool same(const struct value *a, const struct value *b)
     if (a->kind != b->kind)
         return false;
     if (a->kind == KIND_OBJECT)
-        return holds_all(a, b) && holds_all(b, a);
+        return holds_all(a, b, true) && holds_all(b, a, false);
     if (a->kind != KIND_ARRAY)
         return a->negative == b->negative && a->exponent == b->exponent && upsink_slice_equal(a->text, b->text);
     if (a->count != b->count)
