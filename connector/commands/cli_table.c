@@ -49,7 +49,7 @@ const struct cli_option cli_options[] = {
     {.name = "limit", .value = "N", .help = "At most the newest N"},
     {.name = "all", .help = "Also those that are resolved"},
     {.name = "records", .value = "N", .help = "How many of the first records are mapped; default: 10"},
-    {.name = "events", .letter = 'n', .value = "N", .help = "How many events are produced"},
+    {.name = "events", .letter = 'n', .value = "N", .help = "How many events are published; default: 50000"},
     {.name = "help", .letter = 'h', .help = "Show this help"},
     {.name = "version", .letter = 'V', .help = "Show the version"},
     {.name = NULL},
@@ -130,12 +130,17 @@ const struct cli_command cli_commands[] = {
      .summary = "see it all in one process, without any server",
      .text = "Starts a broker inside the process, fills a topic with order events (duplicates, late ones, "
              "deletes and "
-             "broken ones among them), keeps the view in an SQLite file, and shows what came out. With "
-             "--brokers and "
-             "--sink it does the same against real ones.\n",
+             "broken ones among them), keeps a view of it in an SQLite file, and shows what came out: the "
+             "table, what "
+             "became of every event, the dead letters with their reasons, and whether each row is what it "
+             "should be.\n"
+             "With --brokers and --sink it does the same against real ones, in a topic and a table with new "
+             "names, "
+             "which stay for you to look at. What has to be removed afterwards is said at the end.\n"
+             "Exit status: 0 where the view equals the topic, 1 otherwise.\n",
      .examples = "upsink demo\n"
                  "upsink demo --brokers localhost:9092 --sink 'postgres://app@localhost/reports'\n",
-     .options = "events|brokers|topic|sink|log-level|log-format"},
+     .options = "events|brokers|sink|set|log-level|log-format"},
     {.name = "generate",
      .arguments = "man|bash|zsh|schema",
      .least = 1,

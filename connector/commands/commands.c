@@ -9,6 +9,7 @@ static const struct {
     {"run", command_run},
     {"plan", command_plan},
     {"sinks", command_sinks},
+    {"demo", command_demo},
     {"generate", command_generate},
 };
 

@@ -9,6 +9,7 @@
 int command_run(const struct cli_args *args);
 int command_plan(const struct cli_args *args);
 int command_sinks(const struct cli_args *args);
+int command_demo(const struct cli_args *args);
 int command_generate(const struct cli_args *args);
 
 /* All of main. */

@@ -35,7 +35,7 @@ _upsink() {
     "dlq show"*) words='--config --brokers --topic --sink --name --set --log-level --log-format --output --help' ;;
     "dlq stats"*) words='--config --brokers --topic --sink --name --set --log-level --log-format --output --help' ;;
     "sinks "*) words='--output --help' ;;
-    "demo "*) words='--events --brokers --topic --sink --log-level --log-format --help' ;;
+    "demo "*) words='--events --brokers --sink --set --log-level --log-format --help' ;;
     "dlq "*) words='list show stats --help' ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
