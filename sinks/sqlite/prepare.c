@@ -9,6 +9,7 @@ struct registration {
     bool known;    /* this view fills this table */
     bool moved;    /* this view filled another table until now */
     bool was_soft; /* it kept deleted rows */
+    bool filled;   /* there were rows */
     char marker[32];
 };
 
@@ -19,6 +20,7 @@ struct preparation {
     struct registration before;
     struct sqlite_shape shape;
     bool views, state, fences, intact; /* there already */
+    bool emptied;                      /* by somebody else than us */
     bool anew;                         /* the table has to be made */
     struct buf sql;
 };
@@ -29,6 +31,7 @@ static const char views_table[] = "CREATE TABLE _upsink_views (\n"
                                   "    topic TEXT NOT NULL,\n"
                                   "    marker TEXT NOT NULL,\n"
                                   "    soft INTEGER NOT NULL,\n"
+                                  "    filled INTEGER NOT NULL,\n"
                                   "    layout INTEGER NOT NULL\n"
                                   ") WITHOUT ROWID";
 
@@ -97,7 +100,7 @@ static bool judge_registration(struct preparation *p, sqlite3_stmt *row, struct 
     bool same_view = sqlite3_column_int(row, 2), same_target = sqlite3_column_int(row, 3);
     bool same_topic = sqlite3_column_int(row, 4);
     const char *marker = (const char *)sqlite3_column_text(row, 5);
-    if (sqlite3_column_int64(row, 7) > LAYOUT)
+    if (sqlite3_column_int64(row, 8) > LAYOUT)
         return upsink_fail(err, UPSINK_ERR_FATAL, "target_newer",
                            "%s was written by a later upsink than this one; use that, or another file",
                            p->sink->description);
@@ -109,6 +112,7 @@ static bool judge_registration(struct preparation *p, sqlite3_stmt *row, struct 
     }
     p->before.known = true;
     p->before.was_soft = sqlite3_column_int(row, 6);
+    p->before.filled = sqlite3_column_int(row, 7);
     snprintf(p->before.marker, sizeof p->before.marker, "%s", marker ? marker : "");
     return true;
 }
@@ -118,7 +122,7 @@ static bool read_registration(struct preparation *p, struct upsink_error *err)
     sqlite3_stmt *row = NULL;
     const struct upsink_view *view = p->sink->view;
     int result = sqlite3_prepare_v2(p->sink->db,
-                                    "SELECT view, topic, view = ?1, target = ?2, topic = ?3, marker, soft, layout "
+                                    "SELECT view, topic, view = ?1, target = ?2, topic = ?3, marker, soft, filled, layout "
                                     "FROM main._upsink_views WHERE view = ?1 OR target = ?2",
                                     -1, &row, NULL);
     bool done = result == SQLITE_OK && sqlite3_bind_text(row, 1, view->name, -1, SQLITE_STATIC) == SQLITE_OK &&
@@ -146,7 +150,10 @@ static bool look(struct preparation *p, struct upsink_error *err)
     if (!sqlite_read_shape(sink, &p->shape, err) || !sqlite_check_shape(sink, &p->shape, err))
         return false;
     snprintf(sink->marker, sizeof sink->marker, "%s", p->before.marker);
-    return !p->before.known || sqlite_is_intact(sink, &p->intact, err);
+    if (p->before.known && !sqlite_is_intact(sink, &p->intact, err))
+        return false;
+    p->emptied = p->intact && p->before.filled && p->shape.empty;
+    return true;
 }
 
 static bool refuse_missing(struct preparation *p, struct upsink_error *err)
@@ -227,10 +234,10 @@ static bool make_tables(struct preparation *p, struct upsink_error *err)
     if (p->anew ? !run_create(p, false, err) : !add_columns(p, err))
         return false;
     /* Fences of a table that is gone say nothing of this one. */
-    bool stale = p->fences && (p->anew || (p->before.known && !p->intact)) && p->sink->view->create;
-    if (stale && !run_named(p, "DROP TABLE ", p->sink->fence_table, "", err))
+    bool stale = p->fences && (p->anew || p->emptied || (p->before.known && !p->intact));
+    if (stale && !run_named(p, "DELETE FROM ", p->sink->fence_table, "", err))
         return false;
-    if ((stale || !p->fences) && !run_create(p, true, err))
+    if (!p->fences && !run_create(p, true, err))
         return false;
     if (p->before.known && p->intact && p->before.was_soft && !p->sink->soft && !drop_kept_rows(p, err))
         return false;
@@ -241,7 +248,7 @@ static bool register_view(struct preparation *p, struct upsink_error *err)
 {
     const struct upsink_view *view = p->sink->view;
     buf_clear(&p->sql);
-    buf_append_text(&p->sql, "INSERT OR REPLACE INTO _upsink_views (view, target, topic, marker, soft, layout) VALUES (");
+    buf_append_text(&p->sql, "INSERT OR REPLACE INTO _upsink_views (view, target, topic, marker, soft, filled, layout) VALUES (");
     sqlite_quote_text(&p->sql, view->name);
     buf_append_text(&p->sql, ", ");
     sqlite_quote_text(&p->sql, p->sink->table);
@@ -249,7 +256,9 @@ static bool register_view(struct preparation *p, struct upsink_error *err)
     sqlite_quote_text(&p->sql, view->topic);
     buf_append_text(&p->sql, ", ");
     sqlite_quote_text(&p->sql, p->sink->marker);
-    buf_printf(&p->sql, ", %d, %d)", p->sink->soft, LAYOUT);
+    buf_printf(&p->sql, ", %d, EXISTS (SELECT 1 FROM ", p->sink->soft);
+    sqlite_quote_name(&p->sql, p->sink->table);
+    buf_printf(&p->sql, "), %d)", LAYOUT);
     return run(p, err);
 }
 
@@ -285,7 +294,7 @@ static bool prepare(struct preparation *p, struct upsink_error *err)
     snprintf(marker, sizeof marker, "%s", sink->marker);
     if (!make_tables(p, err))
         return false;
-    bool same = p->before.known && p->intact && !p->before.moved && p->state;
+    bool same = p->before.known && p->intact && !p->emptied && !p->before.moved && p->state;
     if (!same && !reset_positions(p, err))
         return false;
     if (same && p->before.was_soft == sink->soft && strcmp(marker, sink->marker) == 0)

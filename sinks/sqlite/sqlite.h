@@ -29,6 +29,8 @@ enum sqlite_statement {
     SQL_SIDE_PUT,
     SQL_SIDE_DELETE,
     SQL_READ_DOC,    /* ?1 key */
+    SQL_EMPTIED,     /* ?1 view: it had rows when we last looked, and has none now */
+    SQL_FILLED,      /* ?1 view: notes whether it has rows */
     SQL_OWNER,       /* ?1 view, ?2 table */
     SQL_ANY_POSITION, /* ?1 view */
     SQL_CLAIM,       /* ?1 view, ?2 topic, ?3 partition, ?4 generation */
@@ -58,6 +60,7 @@ struct upsink_sink {
     bool ready;  /* prepare went well on this connection */
     enum sqlite_transaction transaction;
     bool may_have_fences;    /* in the open transaction */
+    bool count_changed;      /* likewise: rows came or went */
     int64_t schema_version;  /* when the table was last checked */
     char marker[32];         /* the index that dies with the table; "" where none is kept */
     int64_t busy_since;      /* monotonic microseconds */
@@ -116,7 +119,7 @@ bool sqlite_check_shape(struct upsink_sink *sink, const struct sqlite_shape *sha
 /* *there: whether there is such a table; with an index, whether the table has that. */
 bool sqlite_has(struct upsink_sink *sink, const char *table, const char *index, bool *there, struct upsink_error *err);
 
-/* The table, its fences and its marker are there, as prepare left them. */
+/* The table, its fences and its marker are there, as prepare left them (whether the rows are, sqlite_begin asks). */
 bool sqlite_is_intact(struct upsink_sink *sink, bool *intact, struct upsink_error *err);
 
 /* Prints a CREATE TABLE for the rows (fences == false) or for the fences. */

@@ -67,6 +67,9 @@ bool sqlite_compile(struct upsink_sink *sink, struct upsink_error *err)
         [SQL_SIDE_PUT] = "INSERT OR REPLACE INTO $f (key$c) VALUES (?1$v)",
         [SQL_SIDE_DELETE] = "DELETE FROM $f WHERE key = ?1",
         [SQL_READ_DOC] = "SELECT doc FROM $t WHERE key = ?1",
+        [SQL_EMPTIED] = "SELECT filled AND NOT EXISTS (SELECT 1 FROM $t) FROM main._upsink_views WHERE view = ?1",
+        [SQL_FILLED] = "UPDATE main._upsink_views SET filled = EXISTS (SELECT 1 FROM $t) "
+                       "WHERE view = ?1 AND filled <> EXISTS (SELECT 1 FROM $t)",
         [SQL_OWNER] = "SELECT target = ?2 FROM main._upsink_views WHERE view = ?1",
         [SQL_ANY_POSITION] = "SELECT 1 FROM main._upsink_state WHERE view = ?1 LIMIT 1",
         [SQL_CLAIM] = "INSERT INTO main._upsink_state (view, topic, partition, epoch, generation, floor, next_offset, note) "
@@ -100,7 +103,7 @@ static bool fail_lost(struct upsink_sink *sink, struct upsink_error *err)
 {
     sink->ready = false;
     return upsink_fail(err, UPSINK_ERR_TARGET_LOST, "target_lost",
-                       "%s is not what it was: the file, the table or its fences were removed or replaced", sink->description);
+                       "%s is not what it was: the file, the table or its fences were removed, emptied or replaced", sink->description);
 }
 
 /* The first row's first column, an integer; `fallback` where there is none. */
@@ -115,10 +118,15 @@ static bool ask(struct upsink_sink *sink, enum sqlite_statement which, int64_t f
     return done;
 }
 
+static bool bind_view(struct upsink_sink *sink, enum sqlite_statement which)
+{
+    return sqlite3_bind_text(sink->statements[which], 1, sink->view->name, -1, SQLITE_STATIC) == SQLITE_OK;
+}
+
 /* Inside the transaction, so that nobody can replace the table after the check. */
 static bool check_target(struct upsink_sink *sink, struct upsink_error *err)
 {
-    int64_t version, any;
+    int64_t version, any, emptied;
     bool intact = false;
     if (!ask(sink, SQL_SCHEMA_VERSION, 0, &version, err))
         return false;
@@ -129,9 +137,16 @@ static bool check_target(struct upsink_sink *sink, struct upsink_error *err)
             return fail_lost(sink, err);
         sink->schema_version = version;
     }
+    if (!bind_view(sink, SQL_EMPTIED))
+        return sqlite_fail(sink, "read", err);
+    if (!ask(sink, SQL_EMPTIED, 0, &emptied, err))
+        return false;
+    if (emptied)
+        return fail_lost(sink, err);
     if (!ask(sink, SQL_ANY_FENCE, 0, &any, err))
         return false;
     sink->may_have_fences = any;
+    sink->count_changed = false;
     return true;
 }
 
@@ -177,7 +192,7 @@ void sqlite_abort(struct upsink_sink *sink)
 static bool bind_position(struct upsink_sink *sink, enum sqlite_statement which, const struct upsink_position *position)
 {
     sqlite3_stmt *statement = sink->statements[which];
-    return sqlite3_bind_text(statement, 1, sink->view->name, -1, SQLITE_STATIC) == SQLITE_OK &&
+    return bind_view(sink, which) &&
            sqlite3_bind_text64(statement, 2, position->topic.data, position->topic.len, SQLITE_STATIC, SQLITE_UTF8) ==
                SQLITE_OK &&
            sqlite3_bind_int64(statement, 3, position->partition) == SQLITE_OK;
@@ -187,7 +202,7 @@ static bool bind_position(struct upsink_sink *sink, enum sqlite_statement which,
 static bool check_owner(struct upsink_sink *sink, struct upsink_error *err)
 {
     int64_t ours = -1;
-    if (sqlite3_bind_text(sink->statements[SQL_OWNER], 1, sink->view->name, -1, SQLITE_STATIC) != SQLITE_OK ||
+    if (!bind_view(sink, SQL_OWNER) ||
         sqlite3_bind_text(sink->statements[SQL_OWNER], 2, sink->table, -1, SQLITE_STATIC) != SQLITE_OK)
         return sqlite_fail(sink, "read who owns", err);
     if (!ask(sink, SQL_OWNER, -1, &ours, err))
@@ -216,7 +231,7 @@ static bool claim(struct upsink_sink *sink, struct upsink_position *position, st
     sqlite3_stmt *statement = sink->statements[SQL_CLAIM];
     if (!check_owner(sink, err))
         return false;
-    if (sqlite3_bind_text(sink->statements[SQL_ANY_POSITION], 1, sink->view->name, -1, SQLITE_STATIC) != SQLITE_OK)
+    if (!bind_view(sink, SQL_ANY_POSITION))
         return sqlite_fail(sink, "claim a partition of", err);
     /* Where the positions are gone but rows are left, new ones must be able to win against them. */
     if (!ask(sink, SQL_ANY_POSITION, 0, &any, err) || (!any && !sqlite_newest_generation(sink, &generation, err)))
@@ -270,6 +285,14 @@ static bool store(struct upsink_sink *sink, const struct upsink_position *positi
                        position->topic.data, sink->description);
 }
 
+/* So that a table that somebody empties is told from one whose entities are all deleted. */
+static bool note_filled(struct upsink_sink *sink, struct upsink_error *err)
+{
+    if (!sink->count_changed)
+        return true;
+    return bind_view(sink, SQL_FILLED) ? sqlite_step(sink, SQL_FILLED, "commit to", err) : sqlite_fail(sink, "commit to", err);
+}
+
 bool sqlite_commit(struct upsink_sink *sink, const struct upsink_position *positions, size_t count, struct upsink_error *err)
 {
     bool done = true;
@@ -279,7 +302,7 @@ bool sqlite_commit(struct upsink_sink *sink, const struct upsink_position *posit
         return false;
     for (size_t i = 0; done && i < count; i++)
         done = store(sink, &positions[i], err);
-    if (done && sqlite_step(sink, SQL_COMMIT, "commit to", err)) {
+    if (done && note_filled(sink, err) && sqlite_step(sink, SQL_COMMIT, "commit to", err)) {
         sink->transaction = TRANSACTION_NONE;
         return true;
     }

@@ -162,6 +162,7 @@ static bool put_upsert(struct upsink_sink *sink, struct upsink_batch *batch, siz
                         bind_change(sink, statement, change, has_version, version, time);
     if (!put(sink, which, bound, batch, i, &taken, err))
         return false;
+    sink->count_changed |= which == SQL_INSERT;
     return !taken || !entity->has_side || drop_side(sink, change->key, err);
 }
 
@@ -192,6 +193,7 @@ static bool put_delete(struct upsink_sink *sink, struct upsink_batch *batch, siz
             return false;
         if (!taken)
             return true;
+        sink->count_changed = true;
     }
     sink->may_have_fences = true;
     return put(sink, SQL_SIDE_PUT, bind_change(sink, side, change, has_version, version, time), batch, i, &taken, err);

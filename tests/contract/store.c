@@ -118,6 +118,13 @@ bool store_replace_table(struct fixture *fixture)
     return true;
 }
 
+bool store_empty_table(struct fixture *fixture)
+{
+    if (has_sql())
+        do_sql(fixture, "DELETE FROM \"%T\"", "TRUNCATE \"%T\"");
+    return has_sql();
+}
+
 bool store_make_other_table(struct fixture *fixture)
 {
     const char *make = "CREATE TABLE \"%T\" (a INTEGER)";
@@ -128,10 +135,10 @@ bool store_make_other_table(struct fixture *fixture)
 
 bool store_lose_positions(struct fixture *fixture)
 {
-    if (!is_kind("sqlite"))
-        return false;
-    do_sql(fixture, "DELETE FROM _upsink_state WHERE view = '%V'", NULL);
-    return true;
+    const char *lose = "DELETE FROM _upsink_state WHERE view = '%V'";
+    if (has_sql())
+        do_sql(fixture, lose, lose);
+    return has_sql();
 }
 
 bool store_refuse(struct fixture *fixture)

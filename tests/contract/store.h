@@ -11,6 +11,8 @@
 bool store_drop_table(struct fixture *fixture);
 /* The table is dropped, and made again as it was, empty, by somebody else. */
 bool store_replace_table(struct fixture *fixture);
+/* All rows are taken out of the table. */
+bool store_empty_table(struct fixture *fixture);
 /* A table of that name, that could never hold a view. */
 bool store_make_other_table(struct fixture *fixture);
 /* The positions of the view are gone; its table stays. */

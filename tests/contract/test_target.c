@@ -146,12 +146,11 @@ static void fill_again(struct fixture *fixture)
     }
 }
 
-static void a_table_that_was_dropped_while_closed_is_filled_again(void **state)
+static void harm_while_closed(struct fixture *fixture, bool (*harm)(struct fixture *fixture))
 {
-    struct fixture *fixture = *state;
     struct upsink_position before = fill(fixture);
     fixture_close(fixture);
-    if (!store_drop_table(fixture))
+    if (!harm(fixture))
         return;
     fixture_open(fixture);
     assert_absent(fixture, "key-0");
@@ -159,41 +158,11 @@ static void a_table_that_was_dropped_while_closed_is_filled_again(void **state)
     fill_again(fixture);
 }
 
-static void a_table_that_is_dropped_while_open_is_noticed(void **state)
-{
-    struct fixture *fixture = *state;
-    struct upsink_position before = fill(fixture);
-    if (!store_drop_table(fixture))
-        return;
-    struct upsink_change change = make_upsert(fixture, "key-1", 11);
-    const struct upsink_change *changes[1] = {&change};
-    struct upsink_result result;
-    assert_false(fixture_try_write(fixture, changes, 1, &result));
-    assert_int_equal(fixture->err.cls, UPSINK_ERR_TARGET_LOST);
-    fixture_abort(fixture);
-    assert_true(suite.type->prepare(fixture->sink, NULL, &fixture->err));
-    assert_reset(fixture, &before);
-    fill_again(fixture);
-}
-
-static void a_table_that_was_replaced_while_closed_is_filled_again(void **state)
-{
-    struct fixture *fixture = *state;
-    struct upsink_position before = fill(fixture);
-    fixture_close(fixture);
-    if (!store_replace_table(fixture))
-        return;
-    fixture_open(fixture);
-    assert_reset(fixture, &before);
-    fill_again(fixture);
-}
-
 /* Whether the write or the commit notices it: nothing may be taken for done. */
-static void a_table_that_is_replaced_while_open_is_noticed(void **state)
+static void harm_while_open(struct fixture *fixture, bool (*harm)(struct fixture *fixture))
 {
-    struct fixture *fixture = *state;
     struct upsink_position before = fill(fixture);
-    if (!store_replace_table(fixture))
+    if (!harm(fixture))
         return;
     struct upsink_change change = make_upsert(fixture, "key-1", 11);
     const struct upsink_change *changes[1] = {&change};
@@ -204,6 +173,51 @@ static void a_table_that_is_replaced_while_open_is_noticed(void **state)
     assert_true(suite.type->prepare(fixture->sink, NULL, &fixture->err));
     assert_reset(fixture, &before);
     fill_again(fixture);
+}
+
+static void a_table_that_was_dropped_while_closed_is_filled_again(void **state)
+{
+    harm_while_closed(*state, store_drop_table);
+}
+
+static void a_table_that_is_dropped_while_open_is_noticed(void **state)
+{
+    harm_while_open(*state, store_drop_table);
+}
+
+static void a_table_that_was_replaced_while_closed_is_filled_again(void **state)
+{
+    harm_while_closed(*state, store_replace_table);
+}
+
+static void a_table_that_is_replaced_while_open_is_noticed(void **state)
+{
+    harm_while_open(*state, store_replace_table);
+}
+
+static void a_table_that_was_emptied_while_closed_is_filled_again(void **state)
+{
+    harm_while_closed(*state, store_empty_table);
+}
+
+static void a_table_that_is_emptied_while_open_is_noticed(void **state)
+{
+    harm_while_open(*state, store_empty_table);
+}
+
+/* Every entity was deleted in the topic: nobody did any harm. */
+static void a_table_that_became_empty_by_deletes_is_not_filled_again(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_open(fixture);
+    struct upsink_position *position = fixture_claim(fixture, 0, 0);
+    position->next_offset = 2;
+    fixture_apply(fixture, make_upsert(fixture, "a", 0));
+    fixture_apply(fixture, make_tombstone("a", 1));
+    fixture_reopen(fixture);
+    assert_int_equal(fixture_claim(fixture, 0, 0)->next_offset, 2);
+    assert_deleted(fixture, "a");
+    assert_int_equal(fixture_apply(fixture, make_upsert(fixture, "b", 2)), UPSINK_APPLIED);
 }
 
 static void preparing_an_intact_target_resets_nothing(void **state)
@@ -255,6 +269,9 @@ static const struct CMUnitTest tests[] = {
     CONTRACT_TEST(a_table_that_is_dropped_while_open_is_noticed),
     CONTRACT_TEST(a_table_that_was_replaced_while_closed_is_filled_again),
     CONTRACT_TEST(a_table_that_is_replaced_while_open_is_noticed),
+    CONTRACT_TEST(a_table_that_was_emptied_while_closed_is_filled_again),
+    CONTRACT_TEST(a_table_that_is_emptied_while_open_is_noticed),
+    CONTRACT_TEST(a_table_that_became_empty_by_deletes_is_not_filled_again),
     CONTRACT_TEST(preparing_an_intact_target_resets_nothing),
     CONTRACT_TEST(a_view_that_moves_to_another_table_fills_it_from_the_beginning),
     CONTRACT_TEST(rows_without_positions_do_not_swallow_a_replay),
