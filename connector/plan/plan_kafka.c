@@ -14,7 +14,12 @@ static void note_trouble(rd_kafka_t *client, int code, const char *reason, void 
 {
     (void)client;
     struct plan_kafka *kafka = opaque;
-    dlq_trouble_note(&kafka->trouble, (rd_kafka_resp_err_t)code, reason);
+    char text[256];
+    snprintf(text, sizeof text, "%s", reason ? reason : rd_kafka_err2str((rd_kafka_resp_err_t)code));
+    char *aside = strstr(text, " (after "); /* how long librdkafka was in which of its states */
+    if (aside)
+        *aside = '\0';
+    dlq_trouble_note(&kafka->trouble, (rd_kafka_resp_err_t)code, text);
 }
 
 /* What matters of librdkafka's lines is told by the errors. */
@@ -67,6 +72,15 @@ void plan_kafka_close(struct plan_kafka *kafka)
     dlq_trouble_destroy(&kafka->trouble);
 }
 
+static const char *advise(rd_kafka_resp_err_t code)
+{
+    if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+        return "; grant this user Describe and Read on it";
+    if (code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)
+        return "; grant this user Describe and Read on the group";
+    return "";
+}
+
 static bool fail_kafka(struct plan *plan, struct plan_kafka *kafka, const char *what,
                        rd_kafka_resp_err_t code)
 {
@@ -75,13 +89,11 @@ static bool fail_kafka(struct plan *plan, struct plan_kafka *kafka, const char *
                   code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || code == RD_KAFKA_RESP_ERR__AUTHENTICATION;
     if (silent) {
         dlq_trouble_fail(&kafka->trouble, what, &err);
-        char *aside = strstr(err.text, " (after "); /* librdkafka's, for its authors */
-        if (aside)
-            *aside = '\0';
         snprintf(err.code, sizeof err.code, "%s",
                  err.cls == UPSINK_ERR_REFUSED ? "kafka_refused" : "kafka_unreachable");
     } else {
-        upsink_fail(&err, UPSINK_ERR_REFUSED, "kafka_refused", "%s: %s", what, rd_kafka_err2str(code));
+        upsink_fail(&err, UPSINK_ERR_REFUSED, "kafka_refused", "%s: %s%s", what, rd_kafka_err2str(code),
+                    advise(code));
         upsink_error_detail(&err, "%s", rd_kafka_err2name(code));
     }
     return plan_add_problem(plan, &err);
