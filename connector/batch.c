@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
-void batch_init(struct batch *batch, bool versioned, bool soft)
+void batch_init(struct batch *batch, bool versioned, bool soft, bool change_id_is_hash)
 {
-    *batch = (struct batch){.versioned = versioned, .soft = soft};
+    *batch = (struct batch){.versioned = versioned, .soft = soft, .change_id_is_hash = change_id_is_hash};
     arena_init(&batch->arena, 64 * 1024);
     arena_init(&batch->scratch, 16 * 1024);
 }
@@ -128,6 +128,13 @@ static void look_for_duplicate(const struct batch *batch, const struct batch_ent
     link->twin = find_twin(batch, entity, record->window, number);
 }
 
+struct window_ids batch_window_ids(const struct batch *batch, const struct upsink_change *change)
+{
+    return (struct window_ids){
+        .event = window_hash(change->key, change->event_id, 0),
+        .change = batch->change_id_is_hash ? 0 : window_hash(change->key, change->change_id, 1)};
+}
+
 bool batch_add(struct batch *batch, enum decode_outcome outcome, const struct upsink_change *change,
                const struct upsink_error *error, struct window *window, uint32_t lane, void *message, size_t bytes)
 {
@@ -156,8 +163,7 @@ bool batch_add(struct batch *batch, enum decode_outcome outcome, const struct up
         if (!entity)
             return false;
         if (window) {
-            record->ids.event = window_hash(change->key, change->event_id, 0);
-            record->ids.change = window_hash(change->key, change->change_id, 1);
+            record->ids = batch_window_ids(batch, change);
             look_for_duplicate(batch, entity, record, link);
         }
         if (entity->last != BATCH_NONE)

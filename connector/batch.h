@@ -83,11 +83,15 @@ struct batch {
     size_t table_mask;
     size_t bytes; /* of the messages */
     bool versioned, soft;
+    bool change_id_is_hash; /* it tells the state, which may honestly come back: not for the window */
 };
 
-void batch_init(struct batch *batch, bool versioned, bool soft);
+void batch_init(struct batch *batch, bool versioned, bool soft, bool change_id_is_hash);
 void batch_destroy(struct batch *batch);
 void batch_clear(struct batch *batch); /* the messages are the caller's to release first */
+
+/* What of a change the duplicate window remembers. */
+struct window_ids batch_window_ids(const struct batch *batch, const struct upsink_change *change);
 
 /* Adds a decoded record; *change and *error are copied. `window` NULL: no duplicate window. false: out of memory,
  * nothing was added. */

@@ -196,30 +196,32 @@ static bool is_sink_error(const struct upsink_error *err)
 
 void view_report(struct view *view, struct worker *worker, const struct upsink_error *err)
 {
-    bool was_in_trouble = false;
+    char *trouble = worker ? worker->trouble : view->trouble;
+    const struct log_field number = worker ? LOG_INT("worker", worker->number) : LOG_STR("worker", NULL);
     pthread_mutex_lock(&view->lock);
-    was_in_trouble = worker->trouble[0];
-    worker->trouble[0] = '\0';
+    bool was_in_trouble = trouble[0];
+    trouble[0] = '\0';
     if (err)
-        snprintf(worker->trouble, sizeof worker->trouble, "%s (%s)", err->text[0] ? err->text : "unknown trouble", err->code);
+        snprintf(trouble, sizeof view->trouble, "%s (%s)", err->text[0] ? err->text : "unknown trouble", err->code);
     pthread_mutex_unlock(&view->lock);
     if (err) {
         static struct log_limit limit;
         int64_t held_back = 0;
         char text[sizeof err->text + 32];
         snprintf(text, sizeof text, "%s; it is tried again", err->text);
-        if (is_sink_error(err))
+        if (worker && is_sink_error(err))
             metrics_set(&view->metrics->sink_up, 0);
         if (!was_in_trouble || log_limit_pass(&limit, 5 * CLOCK_SECOND, &held_back))
             log_write(LOG_LEVEL_WARN, text, LOG_STR("view", view->settings->name), LOG_STR("code", err->code),
-                      LOG_STR("detail", err->detail[0] ? err->detail : NULL), LOG_INT("worker", worker->number),
+                      LOG_STR("detail", err->detail[0] ? err->detail : NULL), number,
                       LOG_INT("held_back", held_back));
         return;
     }
-    metrics_set(&view->metrics->sink_up, 1);
+    if (worker)
+        metrics_set(&view->metrics->sink_up, 1);
     if (was_in_trouble)
         log_write(LOG_LEVEL_INFO, "going on: what was in the way is gone", LOG_STR("view", view->settings->name),
-                  LOG_INT("worker", worker->number));
+                  number);
 }
 
 bool view_is_ready(struct view *view, struct buf *reasons)
@@ -237,6 +239,10 @@ bool view_is_ready(struct view *view, struct buf *reasons)
             ready = false;
             buf_printf(reasons, "%s: %s\n", view->settings->name, view->workers[i].trouble);
         }
+    if (ready && view->trouble[0]) {
+        ready = false;
+        buf_printf(reasons, "%s: %s\n", view->settings->name, view->trouble);
+    }
     if (ready && trouble[0]) {
         ready = false;
         buf_printf(reasons, "%s: Kafka: %s (kafka_unreachable)\n", view->settings->name, trouble);
@@ -347,7 +353,7 @@ static void look_for_topic(struct view *view, bool *ends_known)
     upsink_error_clear(&err);
     if (look_up_ends(view, &err)) {
         *ends_known = true;
-        view_report(view, &view->workers[0], NULL);
+        view_report(view, NULL, NULL);
         return;
     }
     if (view->until_end && strcmp(err.code, "unknown_topic") == 0) {
@@ -356,7 +362,7 @@ static void look_for_topic(struct view *view, bool *ends_known)
     } else if (err.cls == UPSINK_ERR_CONFIG) {
         view_halt(view, &err);
     } else {
-        view_report(view, &view->workers[0], &err);
+        view_report(view, NULL, &err);
     }
 }
 
@@ -378,7 +384,7 @@ static void *view_main(void *context)
         if (!source_poll(view->source, POLL_MS, &err))
             view_halt(view, &err);
         int64_t now = clock_monotonic_us();
-        if (!ends_known && now >= look_at && (view->until_end || count_lanes(view) == 0)) {
+        if (!ends_known && now >= look_at && (view->until_end || view->trouble[0] || count_lanes(view) == 0)) {
             look_for_topic(view, &ends_known);
             look_at = clock_monotonic_us() + 2 * CLOCK_SECOND;
         }
@@ -435,7 +441,8 @@ static bool open_workers(struct view *view, struct upsink_error *err)
         worker->number = i;
         worker->host = (struct upsink_host){sizeof worker->host, worker, log_from_sink, sink_must_stop};
         backoff_init(&worker->backoff, view->settings->retry_initial_us, view->settings->retry_max_us, NULL, NULL);
-        batch_init(&worker->batch, view->target.versioned, view->target.delete_mode == UPSINK_DELETE_SOFT);
+        batch_init(&worker->batch, view->target.versioned, view->target.delete_mode == UPSINK_DELETE_SOFT,
+                   view->target.change_id_is_hash);
         if (!view->type->open(&worker->sink, &view->target, &worker->host, err))
             return false;
     }

@@ -142,10 +142,8 @@ static void warm_lane(struct worker *worker, struct lane *lane, const rd_kafka_m
     }
     struct upsink_change change = {0};
     struct window_ids ids = {0, 0};
-    if (mapping_decode_ids(worker->view->mapping, &record, &worker->batch.arena, &change)) {
-        ids.event = window_hash(change.key, change.event_id, 0);
-        ids.change = window_hash(change.key, change.change_id, 1);
-    }
+    if (mapping_decode_ids(worker->view->mapping, &record, &worker->batch.arena, &change))
+        ids = batch_window_ids(&worker->batch, &change);
     window_add(&lane->window, ids);
     if (worker->batch.record_count == 0)
         arena_clear(&worker->batch.arena);
@@ -174,7 +172,9 @@ static bool take_record(struct worker *worker, struct lane *lane, rd_kafka_messa
     change.timestamp = record.timestamp;
     change.generation = lane->note.generation;
     change.floor = lane->note.floor;
-    if (batch_add(&worker->batch, outcome, &change, &err, mapping_has_ids(worker->view->mapping) ? &lane->window : NULL,
+    bool out_of_memory = outcome == DECODE_REJECTED && err.cls == UPSINK_ERR_FATAL;
+    if (!out_of_memory &&
+        batch_add(&worker->batch, outcome, &change, &err, mapping_has_ids(worker->view->mapping) ? &lane->window : NULL,
                   lane->number, message, message->len + message->key_len))
         return true;
     upsink_fail(&err, UPSINK_ERR_FATAL, "out_of_memory", "no memory for a batch of view %s; lower batch.max_bytes",

@@ -339,6 +339,10 @@ void worker_deliver(struct worker *worker)
         moved = moved || has_moved(worker->lanes[i]);
     if (!moved)
         return;
+    if (atomic_load(&worker->view->halted)) { /* perhaps for want of memory: then a record may be missing from the batch */
+        worker_drop_batch(worker);
+        return;
+    }
     report_queue(worker);
     struct upsink_error err = {0};
     while (!try_to_deliver(worker, &err)) {

@@ -134,7 +134,7 @@ static void run_case(const struct model_case *c, unsigned size, bool aborts, str
     struct batch batch;
     window_init(&windows[0], c->window);
     window_init(&windows[1], c->window);
-    batch_init(&batch, c->versioned, c->soft);
+    batch_init(&batch, c->versioned, c->soft, false);
     *store = (struct store){0};
     for (unsigned i = 0; i < RECORDS;) {
         unsigned first = i, count = size == 1 ? 1 : 1 + pick(size);
@@ -242,7 +242,7 @@ static void an_upsert_behind_a_tombstone_waits_for_it_where_versions_order(void 
     struct batch batch;
     struct upsink_batch wave;
     bool failed;
-    batch_init(&batch, true, false);
+    batch_init(&batch, true, false, false);
     add(&batch, upsert("k", 1, 7));
     add(&batch, tombstone("k", 2));
     add(&batch, upsert("k", 3, 8));
@@ -267,7 +267,7 @@ static void without_versions_a_tombstone_and_an_upsert_fold_both_ways(void **tes
     struct batch batch;
     struct upsink_batch wave;
     bool failed;
-    batch_init(&batch, false, false);
+    batch_init(&batch, false, false, false);
     add(&batch, tombstone("a", 1));
     add(&batch, upsert("a", 2, 0));
     add(&batch, upsert("b", 3, 0));
@@ -285,7 +285,7 @@ static void the_good_change_before_a_refused_one_stands(void **test_state)
     struct batch batch;
     struct upsink_batch wave;
     bool failed;
-    batch_init(&batch, false, false);
+    batch_init(&batch, false, false, false);
     add(&batch, upsert("k", 1, 0));
     add(&batch, upsert("k", 2, 0));
     assert_true(batch_next_wave(&batch, &wave, &failed));
@@ -302,6 +302,30 @@ static void the_good_change_before_a_refused_one_stands(void **test_state)
     batch_destroy(&batch);
 }
 
+static void a_state_that_comes_back_is_no_duplicate(void **test_state)
+{
+    (void)test_state;
+    struct batch batch;
+    struct window window;
+    struct upsink_batch wave;
+    bool failed;
+    const char *hashes[] = {"A", "B", "A", "A"};
+    window_init(&window, 100);
+    batch_init(&batch, false, false, true);
+    for (int i = 0; i < 4; i++) {
+        struct upsink_change change = upsert("k", i, 0);
+        change.change_id = upsink_slice_of(hashes[i]);
+        assert_true(batch_add(&batch, DECODE_CHANGE, &change, NULL, &window, 0, NULL, 1));
+    }
+    assert_true(batch_next_wave(&batch, &wave, &failed));
+    assert_int_equal(wave.changes[0]->offset, 2);
+    wave.results[0].verdict = UPSINK_APPLIED;
+    batch_settle(&batch, &wave);
+    assert_int_equal(batch.links[3].fate, FATE_DUPLICATE_CHANGE);
+    batch_destroy(&batch);
+    window_destroy(&window);
+}
+
 static void many_entities_come_sorted_by_the_bytes_of_their_keys(void **test_state)
 {
     (void)test_state;
@@ -309,7 +333,7 @@ static void many_entities_come_sorted_by_the_bytes_of_their_keys(void **test_sta
     struct upsink_batch wave;
     bool failed;
     static char keys[5000][24];
-    batch_init(&batch, false, false);
+    batch_init(&batch, false, false, false);
     state_of_random = 7;
     for (int i = 0; i < 5000; i++) {
         snprintf(keys[i], sizeof keys[i], "%s%u", pick(2) ? "order-" : "\xc3\xa9-prefix-", pick(1000000));
@@ -331,6 +355,7 @@ int main(void)
         cmocka_unit_test(an_upsert_behind_a_tombstone_waits_for_it_where_versions_order),
         cmocka_unit_test(without_versions_a_tombstone_and_an_upsert_fold_both_ways),
         cmocka_unit_test(the_good_change_before_a_refused_one_stands),
+        cmocka_unit_test(a_state_that_comes_back_is_no_duplicate),
         cmocka_unit_test(many_entities_come_sorted_by_the_bytes_of_their_keys),
         cmocka_unit_test(folding_changes_nothing_but_the_number_of_writes),
     };
