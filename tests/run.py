@@ -36,7 +36,7 @@ def count(name, ok, output=""):
         print(f"FAILED {name}\n{output[-6000:]}", flush=True)
 
 
-def run(words, timeout=1800, **environment):
+def run(words, timeout=900, **environment):
     try:
         done = subprocess.run([str(w) for w in words], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, errors="replace", timeout=timeout,
@@ -52,7 +52,7 @@ def run_cmocka(binary, label, *args, only=None, **environment):
         environment["CMOCKA_TEST_FILTER"] = f"*{only}*"
     status, output = run([binary, *args], CMOCKA_MESSAGE_OUTPUT="STDOUT", **environment)
     good = re.findall(r"\[       OK \] (\S+)", output)
-    bad = sorted(set(re.findall(r"\[  FAILED  \] (\S+)", output)) - set(good))
+    bad = sorted(set(re.findall(r"\[  FAILED  \] ([A-Za-z_]\w*)", output)) - set(good))
     for name in good:
         if not only or only in name:
             count(f"{label}: {name}", True)
