@@ -1,105 +1,12 @@
-#include "pg_connect.h"
+#include "pg_sink.h"
 
 #include "clock.h"
+#include "pg_message.h"
 #include "pg_sqlstate.h"
 #include "pg_wait.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define DEFAULT_TIMEOUT (30 * CLOCK_SECOND)
-#define POLL_SLICE_MS   200
-#define LONG_WAIT       CLOCK_SECOND /* so long an answer may take even while the program is stopping */
-
-int64_t pg_timeout_us(const struct upsink_sink *sink)
-{
-    int64_t timeout = sink->view->timeout_us;
-    return timeout <= 0 ? DEFAULT_TIMEOUT : timeout > 86400 * CLOCK_SECOND ? 86400 * CLOCK_SECOND : timeout;
-}
-
-/* --- waiting -------------------------------------------------------------------------------------- */
-
-static bool give_up(struct upsink_sink *sink, const char *doing, int64_t waited, struct upsink_error *err)
-{
-    bool stopping = sink->host && sink->host->stopping && waited >= LONG_WAIT && sink->host->stopping(sink->host->context);
-    if (waited < pg_timeout_us(sink) && !stopping)
-        return false;
-    sink->broken = true;
-    upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_timeout", "can't %s: %s gave no answer for %lld ms%s", doing, sink->description,
-                (long long)(waited / CLOCK_MS), stopping ? ", and the program is stopping" : "");
-    return true;
-}
-
-unsigned pg_wait(struct upsink_sink *sink, unsigned wanted, const char *doing, struct upsink_error *err)
-{
-    struct pollfd poller = {.fd = PQsocket(sink->conn)};
-    if (wanted & PG_WAIT_READ)
-        poller.events |= POLLIN;
-    if (wanted & PG_WAIT_WRITE)
-        poller.events |= POLLOUT;
-    for (;;) {
-        int ready = poller.fd < 0 ? -1 : poll(&poller, 1, POLL_SLICE_MS);
-        int64_t now = clock_monotonic_us();
-        if (ready > 0) {
-            sink->last_answer = now;
-            unsigned what = poller.revents & POLLOUT ? PG_WAIT_WRITE : 0;
-            return poller.revents & ~POLLOUT ? what | PG_WAIT_READ : what;
-        }
-        if (ready < 0 && (poller.fd < 0 || errno != EINTR)) {
-            sink->broken = true;
-            upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_unreachable", "can't %s: the connection to %s was lost", doing,
-                        sink->description);
-            return 0;
-        }
-        if (give_up(sink, doing, now - sink->last_answer, err))
-            return 0;
-    }
-}
-
-/* --- a failed attempt ------------------------------------------------------------------------------ */
-
-static bool is_sqlstate(const char *text)
-{
-    for (int i = 0; i < 5; i++)
-        if (!(text[i] >= '0' && text[i] <= '9') && !(text[i] >= 'A' && text[i] <= 'Z'))
-            return false;
-    return text[5] == ':' && text[6] == ' ';
-}
-
-static const char *locate_sqlstate(const char *message)
-{
-    for (const char *at = message; (at = strstr(at, ":  ")); at++)
-        if (is_sqlstate(at + 3))
-            return at + 3;
-    return NULL;
-}
-
-void pg_find_sqlstate(const char *message, char sqlstate[6])
-{
-    const char *at = locate_sqlstate(message);
-    memcpy(sqlstate, at ? at : "", at ? 5 : 1);
-    sqlstate[5] = '\0';
-}
-
-void pg_tidy_message(const char *message, char *text, size_t size)
-{
-    const char *state = locate_sqlstate(message);
-    const char *end = strstr(message, "\nLOCATION:");
-    size_t len = 0;
-    for (const char *at = message; *at && at != end && len + 1 < size; at++) {
-        if (at == state)
-            at += 7;
-        if (*at == '\n' || *at == '\t')
-            text[len++] = ' ';
-        else
-            text[len++] = *at;
-    }
-    while (len > 0 && text[len - 1] == ' ')
-        len--;
-    text[len] = '\0';
-}
 
 static bool fail_connect(struct upsink_sink *sink, PGconn *conn, struct upsink_error *err)
 {
@@ -112,7 +19,7 @@ static bool fail_connect(struct upsink_sink *sink, PGconn *conn, struct upsink_e
     enum upsink_error_class cls = pg_classify_sqlstate(sqlstate);
     if (PQconnectionNeedsPassword(conn))
         cls = UPSINK_ERR_REFUSED;
-    const char *code = cls == UPSINK_ERR_REFUSED && !*sqlstate ? "sink_credentials_refused" : pg_failure_code(sqlstate);
+    const char *code = cls == UPSINK_ERR_REFUSED && !*sqlstate ? "credentials_refused" : pg_failure_code(sqlstate);
     upsink_fail(err, cls, code, "can't connect to %s: %s", sink->description, text);
     if (*sqlstate)
         upsink_error_detail(err, "SQLSTATE %s", sqlstate);

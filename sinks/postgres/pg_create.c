@@ -26,7 +26,9 @@ static bool create_rows(struct pg_preparation *work, struct buf *sql, struct ups
     buf_clear(sql);
     buf_printf(sql, "CREATE TABLE %s (" KEY_COLUMN ",\n  doc jsonb NOT NULL", tables->rows);
     append_fence_columns(sql, tables);
-    buf_append_text(sql, tables->soft ? ",\n  deleted_at timestamptz\n)" : "\n)");
+    buf_append_text(sql, tables->soft ? ",\n  deleted_at timestamptz" : "");
+    /* Room for an update beside the row: it needs no new entry in the index then. */
+    buf_append_text(sql, "\n) WITH (fillfactor = 90)");
     return pg_apply(work, sql, err);
 }
 

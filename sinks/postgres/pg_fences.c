@@ -232,7 +232,7 @@ bool pg_read_row(struct upsink_sink *sink, struct upsink_slice key, struct upsin
     pg_params_add_text(&sink->params, key);
     sink->row = pg_query_prepared(sink, "read a row", PG_SQL_READ, &sink->params, err);
     if (!sink->row)
-        return false;
+        return pg_blame_nobody(err);
     int chosen = -1;
     for (int i = 0; i < PQntuples(sink->row); i++)
         if (chosen < 0 || *PQgetvalue(sink->row, i, PG_RESULT_IN_ROW))

@@ -7,7 +7,7 @@
 
 static bool fail_name(struct upsink_error *err, const char *text, const char *reason)
 {
-    return upsink_fail(err, UPSINK_ERR_CONFIG, "invalid_target",
+    return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_target",
                        "'%.200s' can't be a PostgreSQL table name: %s", text, reason);
 }
 
@@ -86,20 +86,6 @@ void pg_append_identifier(struct buf *buf, const char *name)
         buf_append_byte(buf, *name);
     }
     buf_append_byte(buf, '"');
-}
-
-void pg_append_literal(struct buf *buf, const char *text)
-{
-    /* E'' means the same whatever standard_conforming_strings is. */
-    if (strchr(text, '\\'))
-        buf_append_byte(buf, 'E');
-    buf_append_byte(buf, '\'');
-    for (; *text; text++) {
-        if (*text == '\'' || *text == '\\')
-            buf_append_byte(buf, *text);
-        buf_append_byte(buf, *text);
-    }
-    buf_append_byte(buf, '\'');
 }
 
 void pg_derive_name(char derived[PG_NAME_MAX + 1], const char *prefix, const char *table)

@@ -16,7 +16,7 @@ struct pg_table_name {
 };
 
 /* Reads `table` or `schema.table`; a part in double quotes may hold dots, and "" for a quote.
- * UPSINK_ERR_CONFIG, "invalid_target" where it is neither. */
+ * UPSINK_ERR_CONFIG, "bad_target" where it is neither. */
 UPSINK_NODISCARD bool pg_table_name_parse(struct pg_table_name *name, const char *text, struct upsink_error *err);
 
 /* The whole text is the table's name, dots and quotes included. */
@@ -24,9 +24,6 @@ UPSINK_NODISCARD bool pg_table_name_single(struct pg_table_name *name, const cha
 
 /* Appends the identifier in double quotes. */
 void pg_append_identifier(struct buf *buf, const char *name);
-
-/* Appends the text as a literal in single quotes (standard_conforming_strings does not matter). */
-void pg_append_literal(struct buf *buf, const char *text);
 
 /* prefix + table where that fits, otherwise prefix + a beginning of table + "_" + a hash of all of it. */
 void pg_derive_name(char derived[PG_NAME_MAX + 1], const char *prefix, const char *table);

@@ -170,7 +170,7 @@ static bool prepare_target(struct pg_preparation *work, struct upsink_error *err
 /* Classes that make sense for a batch, but not here. */
 static bool translate(struct upsink_sink *sink, struct upsink_error *err)
 {
-    bool denied = strcmp(err->code, "sink_access_denied") == 0;
+    bool denied = strcmp(err->code, "permission_denied") == 0;
     if (denied) {
         size_t len = strlen(err->text);
         err->cls = UPSINK_ERR_REFUSED;
@@ -180,10 +180,8 @@ static bool translate(struct upsink_sink *sink, struct upsink_error *err)
                  sink->name.schema);
     } else if (err->cls == UPSINK_ERR_TARGET_LOST) {
         err->cls = UPSINK_ERR_OUTAGE; /* dropped while we looked at it: look again */
-    } else if (err->cls == UPSINK_ERR_RECORD) {
-        err->cls = UPSINK_ERR_UNKNOWN;
     }
-    return false;
+    return pg_blame_nobody(err);
 }
 
 bool pg_prepare(struct upsink_sink *sink, const struct upsink_printer *plan, struct upsink_error *err)

@@ -54,7 +54,7 @@ struct upsink_sink {
     PGresult *row;       /* what read_row's slices point into */
 };
 
-/* --- pg_connection.c: the wire ---------------------------------------------------------------- */
+/* --- pg_connect.c, pg_query.c: the wire -------------------------------------------------------- */
 
 /* A sound connection with our session settings; reconnects where there is none. */
 UPSINK_NODISCARD bool pg_connect(struct upsink_sink *sink, struct upsink_error *err);
@@ -89,6 +89,8 @@ UPSINK_NODISCARD bool pg_pipeline_drain(struct upsink_sink *sink, struct upsink_
 /* Fills err from a failed result; the class is that of its SQLSTATE. */
 bool pg_fail_result(struct upsink_sink *sink, const PGresult *result, const char *doing, struct upsink_error *err);
 bool pg_fail_memory(struct upsink_error *err);
+/* An error that is no single record's fault, whatever the server says. Returns false. */
+bool pg_blame_nobody(struct upsink_error *err);
 bool pg_succeeded(const PGresult *result);
 
 /* --- pg_prepare.c, pg_shape.c: the target ------------------------------------------------------ */

@@ -45,11 +45,11 @@ static const struct code_rule record_codes[] = {
 };
 
 static const struct code_rule failure_codes[] = {
-    {"08", "sink_unreachable"},      {"25006", "sink_read_only"},    {"28", "sink_credentials_refused"},
-    {"3D", "sink_database_missing"}, {"3F", "target_lost"},          {"40", "sink_conflict"},
-    {"42501", "sink_access_denied"}, {"42P01", "target_lost"},       {"53100", "sink_disk_full"},
-    {"53200", "sink_out_of_memory"}, {"53", "sink_out_of_resources"}, {"55", "sink_locked"},
-    {"57014", "sink_timeout"},       {"25P03", "sink_timeout"},      {"57", "sink_shutting_down"},
+    {"08", "sink_unreachable"},      {"25006", "sink_read_only"},    {"28", "credentials_refused"},
+    {"3D", "database_missing"}, {"3F", "target_lost"},          {"40", "sink_busy"},
+    {"42501", "permission_denied"}, {"42P01", "target_lost"},       {"53100", "sink_full"},
+    {"53200", "sink_out_of_memory"}, {"53", "sink_out_of_resources"}, {"55", "sink_busy"},
+    {"57014", "sink_timeout"},       {"25P03", "sink_timeout"},      {"57", "sink_unavailable"},
     {"58", "sink_io_error"},         {"", "sink_error"},
 };
 

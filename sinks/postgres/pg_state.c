@@ -34,7 +34,7 @@ bool pg_claim(struct upsink_sink *sink, struct upsink_position *position, struct
     pg_params_add_int4(&sink->params, position->partition);
     pg_params_add_text(&sink->params, upsink_slice_of(sink->view->name));
     PGresult *result = pg_query(sink, "claim a partition", sql, &sink->params, err);
-    bool done = result && take_claim(sink, position, result, err);
+    bool done = result ? take_claim(sink, position, result, err) : pg_blame_nobody(err);
     PQclear(result);
     return done;
 }
@@ -81,21 +81,13 @@ static bool finish_transaction(struct upsink_sink *sink, struct upsink_error *er
     return done;
 }
 
-/* No single record is at fault any more, whatever the server says. */
-static bool not_a_record(struct upsink_error *err)
-{
-    if (err->cls == UPSINK_ERR_RECORD)
-        err->cls = UPSINK_ERR_UNKNOWN;
-    return false;
-}
-
 bool pg_commit(struct upsink_sink *sink, const struct upsink_position *positions, size_t count, struct upsink_error *err)
 {
     if (!pg_begin(sink, err))
         return false;
     PGresult *result = store_positions(sink, positions, count, err);
     if (!result)
-        return not_a_record(err);
+        return pg_blame_nobody(err);
     size_t stored = (size_t)strtoull(PQcmdTuples(result), NULL, 10);
     PQclear(result);
     if (stored != count) {
@@ -103,7 +95,7 @@ bool pg_commit(struct upsink_sink *sink, const struct upsink_position *positions
         return upsink_fail(err, UPSINK_ERR_FENCED, "fenced", "another instance has taken over %zu of %zu partitions in %s",
                            count - stored, count, sink->description);
     }
-    return finish_transaction(sink, err) || not_a_record(err);
+    return finish_transaction(sink, err) || pg_blame_nobody(err);
 }
 
 void pg_abort(struct upsink_sink *sink)

@@ -1,5 +1,7 @@
 #include "pg_url.h"
 
+#include "nearest.h"
+
 #include <libpq-fe.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,20 +57,29 @@ static char *decode_percent(const char *text, size_t len)
 static bool take_table(struct pg_settings *settings, const char *value, size_t len, struct upsink_error *err)
 {
     if (settings->table)
-        return upsink_fail(err, UPSINK_ERR_CONFIG, "invalid_url", "the sink URL names `table` twice");
+        return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_url", "the sink URL names `table` twice");
     settings->table = decode_percent(value, len);
-    return settings->table || upsink_fail(err, UPSINK_ERR_CONFIG, "invalid_url",
+    return settings->table || upsink_fail(err, UPSINK_ERR_CONFIG, "bad_url",
                                           "`table` in the sink URL is not properly percent-encoded");
 }
 
-static bool is_known(const char *name, size_t len, PQconninfoOption *known)
+static bool check_known(const char *name, size_t len, const PQconninfoOption *known, struct upsink_error *err)
 {
-    if (len == 3 && memcmp(name, "ssl", 3) == 0)
+    struct nearest nearest;
+    char text[64];
+    snprintf(text, sizeof text, "%.*s", len < sizeof text ? (int)len : (int)sizeof text - 1, name);
+    nearest_init(&nearest, text);
+    nearest_offer(&nearest, "table");
+    if (strcmp(text, "ssl") == 0)
         return true; /* JDBC's, which libpq understands in URIs */
-    for (; known->keyword; known++)
-        if (strlen(known->keyword) == len && memcmp(known->keyword, name, len) == 0)
+    for (; known->keyword; known++) {
+        if (strcmp(known->keyword, text) == 0)
             return true;
-    return false;
+        nearest_offer(&nearest, known->keyword);
+    }
+    return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_url",
+                       "the sink URL has the unknown parameter '%s'; it takes `table` and libpq's connection parameters%s", text,
+                       nearest_hint(&nearest));
 }
 
 /* Copies the URL without our parameter; libpq refuses what it doesn't know. */
@@ -86,11 +97,8 @@ static bool strip_table(struct pg_settings *settings, struct buf *stripped, cons
             if (!take_table(settings, value, (size_t)(at + len - value), err))
                 return false;
         } else if (len > 0) {
-            if (!is_known(at, name, known))
-                return upsink_fail(err, UPSINK_ERR_CONFIG, "invalid_url",
-                                   "the sink URL has the unknown parameter '%.*s'; it takes `table` and libpq's "
-                                   "connection parameters (sslmode, application_name, ...)",
-                                   name < 60 ? (int)name : 60, at);
+            if (!check_known(at, name, known, err))
+                return false;
             buf_append_byte(stripped, separator);
             buf_append(stripped, at, len);
             separator = '&';
@@ -179,7 +187,7 @@ bool pg_settings_parse(struct pg_settings *settings, const char *url, struct ups
         goto cleanup;
     options = PQconninfoParse(stripped.data ? stripped.data : "", &ignored);
     if (!options) {
-        upsink_fail(err, UPSINK_ERR_CONFIG, "invalid_url",
+        upsink_fail(err, UPSINK_ERR_CONFIG, "bad_url",
                     "the sink URL is not a PostgreSQL connection URI (postgres://user:password@host:5432/database"
                     "?table=name); special characters in user and password are written as %%XX");
         goto cleanup;

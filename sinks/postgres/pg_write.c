@@ -339,11 +339,13 @@ bool pg_write(struct upsink_sink *sink, struct upsink_batch *batch, struct upsin
     if (!reserve_scratch(sink, batch->count, err))
         return false;
     bool done = write_once(sink, batch, nested, err);
-    if (done || nested || sink->broken || !is_deadlock(err))
-        return done;
+    if (done)
+        return true;
+    if (nested || sink->broken || !is_deadlock(err))
+        return pg_blame_nobody(err);
     sink->alone_until = clock_monotonic_us() + ALONE_TIME;
     if (!pg_run(sink, "roll back", "ROLLBACK", &ignored))
         return false;
     sink->transaction = PG_NO_TRANSACTION;
-    return write_once(sink, batch, false, err);
+    return write_once(sink, batch, false, err) || pg_blame_nobody(err);
 }

@@ -14,7 +14,7 @@ static bool choose_name(struct upsink_sink *sink, struct upsink_error *err)
     if (from_url || view->target)
         return pg_table_name_parse(&sink->name, from_url ? from_url : view->target, err);
     if (!view->default_target)
-        return upsink_fail(err, UPSINK_ERR_CONFIG, "target_missing", "view %s names no table; give one with `table`", view->name);
+        return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_target", "view %s names no table; give one with `table`", view->name);
     return pg_table_name_single(&sink->name, view->default_target, err);
 }
 
@@ -44,7 +44,7 @@ static bool open_sink(struct upsink_sink **opened, const struct upsink_view *vie
     pg_params_init(&sink->params);
     pg_params_init(&sink->touched);
     if (view->setting_count > 0) {
-        upsink_fail(err, UPSINK_ERR_CONFIG, "unknown_setting", "the sink postgres has no setting '%.60s'; it has none at all",
+        upsink_fail(err, UPSINK_ERR_CONFIG, "bad_setting", "the sink postgres has no setting '%.60s'; it has none at all",
                     view->settings[0].name);
         goto fail;
     }

@@ -1,7 +1,6 @@
 #include "pg_sink.h"
 
 #include "clock.h"
-#include "pg_connect.h"
 #include "pg_sqlstate.h"
 #include "pg_wait.h"
 
@@ -25,11 +24,18 @@ bool pg_fail_memory(struct upsink_error *err)
     return upsink_fail(err, UPSINK_ERR_FATAL, "out_of_memory", "the PostgreSQL sink is out of memory");
 }
 
-/* Errors from inside a trigger or function are not about our own statement. */
+/* An error with a context comes from inside a trigger or function: it is not about our own statement. */
 static bool is_nested(const PGresult *result)
 {
     const char *context = PQresultErrorField(result, PG_DIAG_CONTEXT);
-    return context && strstr(context, "function");
+    return context && *context;
+}
+
+bool pg_blame_nobody(struct upsink_error *err)
+{
+    if (err->cls == UPSINK_ERR_RECORD)
+        err->cls = UPSINK_ERR_UNKNOWN;
+    return false;
 }
 
 bool pg_fail_result(struct upsink_sink *sink, const PGresult *result, const char *doing, struct upsink_error *err)

@@ -1,8 +1,8 @@
-/* What a failed attempt to connect means. Pure. */
-#ifndef UPSINK_PG_CONNECT_H
-#define UPSINK_PG_CONNECT_H
+/* What libpq says when it can't connect. Pure. */
+#ifndef UPSINK_PG_MESSAGE_H
+#define UPSINK_PG_MESSAGE_H
 
-#include "error.h"
+#include <stddef.h>
 
 /* libpq keeps the SQLSTATE of a failed attempt to itself, but for a verbose message, where it stands behind the
  * severity: "... FATAL:  28P01: password authentication failed ...". Empty where there is none. */
