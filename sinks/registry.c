@@ -69,9 +69,10 @@ static bool find_scheme(const char *url, char scheme[NAME_SIZE], struct upsink_e
     while (isalnum((unsigned char)url[len]) || (len && url[len] && strchr("+-.", url[len])))
         len++;
     if (url[len] != ':' || !isalpha((unsigned char)url[0]) || len >= NAME_SIZE)
-        return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_url",
-                           "the sink is not a URL: it has to begin with a scheme and a colon, as in sqlite:orders.db or "
-                           "postgres://host/database");
+        return upsink_fail(
+            err, UPSINK_ERR_CONFIG, "bad_url",
+            "the sink is not a URL: it has to begin with a scheme and a colon, as in sqlite:orders.db or "
+            "postgres://host/database");
     for (size_t i = 0; i < len; i++)
         scheme[i] = (char)tolower((unsigned char)url[i]);
     scheme[len] = '\0';
@@ -98,20 +99,23 @@ bool registry_check(const struct upsink_sink_type *type, const char *path, struc
 {
     if (type->abi != UPSINK_SINK_ABI)
         return upsink_fail(err, UPSINK_ERR_CONFIG, "sink_abi",
-                           "%s was made for version %u of the sink interface, this upsink has version %u: use a plugin built "
+                           "%s was made for version %u of the sink interface, this upsink has version %u: "
+                           "use a plugin built "
                            "for this upsink",
                            path, type->abi, (unsigned)UPSINK_SINK_ABI);
     /* Later versions may have more members at the end, never fewer. */
     if (type->size < sizeof *type)
         return upsink_fail(err, UPSINK_ERR_CONFIG, "sink_abi",
-                           "%s describes itself in %zu bytes where this upsink needs %zu: rebuild it with the sink.h of this "
+                           "%s describes itself in %zu bytes where this upsink needs %zu: rebuild it with "
+                           "the sink.h of this "
                            "upsink",
                            path, type->size, sizeof *type);
     if (!type->name || !type->schemes || !type->summary || !type->open || !type->describe || !type->prepare ||
         !type->write || !type->abort || !type->close ||
         ((type->capabilities & UPSINK_KEEPS_POSITIONS) && (!type->claim || !type->commit)))
         return upsink_fail(err, UPSINK_ERR_CONFIG, "sink_abi",
-                           "%s is incomplete: its name, schemes, summary or one of its functions is missing", path);
+                           "%s is incomplete: its name, schemes, summary or one of its functions is missing",
+                           path);
     return true;
 }
 
@@ -122,7 +126,8 @@ static const struct upsink_sink_type *load(const char *path, struct upsink_error
     if (!handle) {
         const char *reason = dlerror();
         upsink_fail(err, UPSINK_ERR_CONFIG, "sink_not_loaded",
-                    "the sink %s can't be loaded: %s; install the client library that it names, or the right build of the sink",
+                    "the sink %s can't be loaded: %s; install the client library that it names, or the right "
+                    "build of the sink",
                     path, reason ? reason : "no reason given");
         return NULL;
     }
@@ -170,7 +175,8 @@ static void find_names(struct names *names, const struct places *places)
         struct dirent *entry;
         while (dir && (entry = readdir(dir))) {
             size_t len = strlen(entry->d_name), fixed = strlen(PREFIX SUFFIX);
-            if (len > fixed && len < NAME_SIZE + fixed && strncmp(entry->d_name, PREFIX, strlen(PREFIX)) == 0 &&
+            if (len > fixed && len < NAME_SIZE + fixed &&
+                strncmp(entry->d_name, PREFIX, strlen(PREFIX)) == 0 &&
                 strcmp(entry->d_name + len - strlen(SUFFIX), SUFFIX) == 0)
                 add_name(names, entry->d_name + strlen(PREFIX), len - fixed);
         }
@@ -210,7 +216,8 @@ static void fail_unknown(const char *scheme, const struct places *places, struct
 {
     if (is_shipped(scheme)) {
         upsink_fail(err, UPSINK_ERR_CONFIG, "unknown_sink",
-                    "the sink for %s: is not installed: " PREFIX "%s" SUFFIX " is neither in UPSINK_PLUGIN_PATH, nor beside the "
+                    "the sink for %s: is not installed: " PREFIX "%s" SUFFIX
+                    " is neither in UPSINK_PLUGIN_PATH, nor beside the "
                     "program, nor in " UPSINK_LIBDIR,
                     scheme, plugin_of_scheme(scheme));
         return;
@@ -232,7 +239,8 @@ static void fail_unknown(const char *scheme, const struct places *places, struct
         used += (size_t)len;
     }
     upsink_fail(err, UPSINK_ERR_CONFIG, "unknown_sink",
-                "there is no sink for %s: and no plugin " PREFIX "%s" SUFFIX " was found%s; known are %s; plugins are searched "
+                "there is no sink for %s: and no plugin " PREFIX "%s" SUFFIX
+                " was found%s; known are %s; plugins are searched "
                 "for in UPSINK_PLUGIN_PATH and in " UPSINK_LIBDIR,
                 scheme, scheme, nearest_hint(&nearest), known);
     free(names.name);
@@ -257,7 +265,8 @@ const struct upsink_sink_type *registry_find(const char *url, struct upsink_erro
     }
     type = load(path.data, err);
     if (type && !serves(type, scheme)) {
-        upsink_fail(err, UPSINK_ERR_CONFIG, "unknown_sink", "%s does not serve URLs that begin with %s:", path.data, scheme);
+        upsink_fail(err, UPSINK_ERR_CONFIG, "unknown_sink",
+                    "%s does not serve URLs that begin with %s:", path.data, scheme);
         type = NULL;
     }
 cleanup:
@@ -284,7 +293,8 @@ bool registry_list(void (*visit)(void *context, const struct registry_entry *ent
         struct upsink_error why;
         if (!find_file(&places, names.name[i], &path))
             continue;
-        struct registry_entry entry = {.name = names.name[i], .path = path.data, .type = load(path.data, &why)};
+        struct registry_entry entry = {
+            .name = names.name[i], .path = path.data, .type = load(path.data, &why)};
         entry.problem = entry.type ? NULL : why.text;
         visit(context, &entry);
     }

@@ -1,9 +1,10 @@
 /* Finds the plugin for a URL and loads it.
  *
- * A scheme names its plugin: a built-in table for the sinks that we ship, otherwise libupsink_<scheme>.so. It is
- * searched for in UPSINK_PLUGIN_PATH (separated by colons), in <directory of the program>/sinks (a build tree), in
- * <directory of the program>/../lib/upsink, and where `make install` put it; the first file of that name counts, also
- * where it can't be loaded. A plugin once loaded stays until the process ends. Any thread may call these. */
+ * A scheme names its plugin: a built-in table for the sinks that we ship, otherwise libupsink_<scheme>.so. It
+ * is searched for in UPSINK_PLUGIN_PATH (separated by colons), in <directory of the program>/sinks (a build
+ * tree), in <directory of the program>/../lib/upsink, and where `make install` put it; the first file of that
+ * name counts, also where it can't be loaded. A plugin once loaded stays until the process ends. Any thread
+ * may call these. */
 #ifndef UPSINK_REGISTRY_H
 #define UPSINK_REGISTRY_H
 
@@ -11,12 +12,13 @@
 #include "sinks/sink.h"
 
 /* The sink that serves the URL. NULL with UPSINK_ERR_CONFIG: "bad_url", "unknown_sink" (no such plugin),
- * "sink_not_loaded" (a client library is missing, or the file is no plugin) or "sink_abi" (made for another version). */
+ * "sink_not_loaded" (a client library is missing, or the file is no plugin) or "sink_abi" (made for another
+ * version). */
 UPSINK_NODISCARD const struct upsink_sink_type *registry_find(const char *url, struct upsink_error *err);
 
 /* A plugin file that was found. All texts live for the length of the call. */
 struct registry_entry {
-    const char *name;                    /* as in libupsink_<name>.so */
+    const char *name; /* as in libupsink_<name>.so */
     const char *path;
     const struct upsink_sink_type *type; /* NULL: it can't be loaded, and... */
     const char *problem;                 /* ...why */

@@ -24,10 +24,13 @@ static bool decode_part(char *text, char *end, const char *what, struct upsink_e
         }
         int high = end - in > 2 ? hex_digit(in[1]) : -1, low = high >= 0 ? hex_digit(in[2]) : -1;
         if (low < 0)
-            return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_url",
-                               "the URL's %s has a %% that is not followed by two hex digits; write a plain %% as %%25", what);
+            return upsink_fail(
+                err, UPSINK_ERR_CONFIG, "bad_url",
+                "the URL's %s has a %% that is not followed by two hex digits; write a plain %% as %%25",
+                what);
         if (high == 0 && low == 0)
-            return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_url", "the URL's %s holds %%00, which no text can hold", what);
+            return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_url",
+                               "the URL's %s holds %%00, which no text can hold", what);
         *out++ = (char)(high * 16 + low);
         in += 2;
     }
@@ -54,7 +57,8 @@ static bool parse_port(struct url *url, const char *digits, struct upsink_error 
         port = strtol(digits, NULL, 10);
     if (!good || port > 65535)
         return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_url",
-                           "the URL's port is not a number up to 65535; percent-encode `:`, `/`, `?`, `#` and `@` in a password");
+                           "the URL's port is not a number up to 65535; percent-encode `:`, `/`, `?`, `#` "
+                           "and `@` in a password");
     url->port = len ? (int32_t)port : -1;
     return true;
 }
@@ -66,7 +70,8 @@ static bool parse_host(struct url *url, char *host, char *end, struct upsink_err
     if (*host == '[') {
         char *close = strchr(host, ']');
         if (!close || (close[1] && close[1] != ':' && close[1] != ','))
-            return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_url", "the URL's host begins with [ but is not [IPv6 address]");
+            return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_url",
+                               "the URL's host begins with [ but is not [IPv6 address]");
         if (close[1] != ',') {
             colon = close[1] ? close + 1 : NULL;
             *close = '\0';
@@ -159,8 +164,9 @@ bool url_parse(struct url *url, const char *text, struct upsink_error *err)
     size_t len = scheme_length(text);
     *url = (struct url){.port = -1};
     if (!len)
-        return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_url",
-                           "this is not a URL: it has to begin with a scheme and a colon, as in sqlite:orders.db");
+        return upsink_fail(
+            err, UPSINK_ERR_CONFIG, "bad_url",
+            "this is not a URL: it has to begin with a scheme and a colon, as in sqlite:orders.db");
     url->memory = strdup(text);
     if (!url->memory)
         return upsink_fail(err, UPSINK_ERR_FATAL, "out_of_memory", "out of memory");

@@ -106,8 +106,8 @@ bool sqlite_fail(struct upsink_sink *sink, const char *doing, struct upsink_erro
     /* No single change is to blame for what happens outside its own statement. */
     if (cls == UPSINK_ERR_RECORD)
         cls = UPSINK_ERR_UNKNOWN;
-    upsink_fail(err, cls, code, "could not %s %s: %s%s%s", doing, sink->description, message, system ? ": " : "",
-                system ? strerror(system) : "");
+    upsink_fail(err, cls, code, "could not %s %s: %s%s%s", doing, sink->description, message,
+                system ? ": " : "", system ? strerror(system) : "");
     upsink_error_detail(err, "%s (%d)", sqlite_code_name(result), result);
     return false;
 }

@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* A page cache that holds what a batch touches, so that nothing is written before its commit; and a log that is
- * folded back into the file after 32 MB, since the same pages come again and again. */
-#define PAGE_CACHE_KIB       32768
-#define CHECKPOINT_PAGES     8192
-#define LOG_BYTES_KEPT       67108864
+/* A page cache that holds what a batch touches, so that nothing is written before its commit; and a log that
+ * is folded back into the file after 32 MB, since the same pages come again and again. */
+#define PAGE_CACHE_KIB   32768
+#define CHECKPOINT_PAGES 8192
+#define LOG_BYTES_KEPT   67108864
 
 /* Called while another connection holds the write lock. */
 static int wait_for_lock(void *context, int calls)
@@ -54,7 +54,8 @@ bool sqlite_run(struct upsink_sink *sink, const char *sql, const char *doing, st
     return sqlite3_exec(sink->db, sql, NULL, NULL, NULL) == SQLITE_OK || sqlite_fail(sink, doing, err);
 }
 
-bool sqlite_ask(struct upsink_sink *sink, const char *sql, int64_t fallback, int64_t *value, struct upsink_error *err)
+bool sqlite_ask(struct upsink_sink *sink, const char *sql, int64_t fallback, int64_t *value,
+                struct upsink_error *err)
 {
     sqlite3_stmt *statement = NULL;
     *value = fallback;
@@ -80,9 +81,10 @@ static bool set_journal(struct upsink_sink *sink, struct upsink_error *err)
     if (result != SQLITE_ROW)
         sqlite_fail(sink, "open", err);
     else if (!mode || strcmp(mode, "wal") != 0)
-        upsink_fail(err, UPSINK_ERR_FATAL, "no_write_ahead_log",
-                    "%s can't use a write-ahead log there (journal_mode stays %s); put the file on a local disk",
-                    sink->description, mode ? mode : "unknown");
+        upsink_fail(
+            err, UPSINK_ERR_FATAL, "no_write_ahead_log",
+            "%s can't use a write-ahead log there (journal_mode stays %s); put the file on a local disk",
+            sink->description, mode ? mode : "unknown");
     else
         done = true;
     sqlite3_finalize(statement);
@@ -93,14 +95,15 @@ static bool configure(struct upsink_sink *sink, struct upsink_error *err)
 {
     char sql[256];
     if (sqlite3_db_readonly(sink->db, "main") == 1)
-        return upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_read_only",
-                           "could not open %s for writing: the file is read-only; make it and its directory writable",
-                           sink->description);
+        return upsink_fail(
+            err, UPSINK_ERR_OUTAGE, "sink_read_only",
+            "could not open %s for writing: the file is read-only; make it and its directory writable",
+            sink->description);
     if (!set_journal(sink, err))
         return false;
-    /* NORMAL syncs when the log is folded back, not at each commit: a crash of the program loses nothing; a power
-     * cut may take the last commits back, rows and positions together, and they are then read from the topic
-     * again. FULL syncs at each commit. */
+    /* NORMAL syncs when the log is folded back, not at each commit: a crash of the program loses nothing; a
+     * power cut may take the last commits back, rows and positions together, and they are then read from the
+     * topic again. FULL syncs at each commit. */
     snprintf(sql, sizeof sql,
              "PRAGMA synchronous = %s; PRAGMA cache_size = -%d; PRAGMA wal_autocheckpoint = %d; "
              "PRAGMA journal_size_limit = %d; PRAGMA secure_delete = OFF",
@@ -111,7 +114,8 @@ static bool configure(struct upsink_sink *sink, struct upsink_error *err)
 bool sqlite_connect(struct upsink_sink *sink, bool read_only, struct upsink_error *err)
 {
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-    flags |= read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | (sink->view->create ? SQLITE_OPEN_CREATE : 0);
+    flags |= read_only ? SQLITE_OPEN_READONLY
+                       : SQLITE_OPEN_READWRITE | (sink->view->create ? SQLITE_OPEN_CREATE : 0);
     int moved = 0;
     if (sink->db && !sink->broken)
         sqlite3_file_control(sink->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
@@ -143,7 +147,8 @@ void sqlite_disconnect(struct upsink_sink *sink)
         sink->transaction = TRANSACTION_FAILED;
 }
 
-bool sqlite_step(struct upsink_sink *sink, enum sqlite_statement which, const char *doing, struct upsink_error *err)
+bool sqlite_step(struct upsink_sink *sink, enum sqlite_statement which, const char *doing,
+                 struct upsink_error *err)
 {
     sqlite3_stmt *statement = sink->statements[which];
     int result = sqlite3_step(statement);

@@ -88,11 +88,12 @@ static bool run_create(struct preparation *p, bool fences, struct upsink_error *
 
 static bool fail_taken(struct preparation *p, sqlite3_stmt *row, struct upsink_error *err)
 {
-    return upsink_fail(err, UPSINK_ERR_FATAL, "target_taken",
-                       "%s belongs to the view %s of topic %s; name another table for this view, or drop the table, "
-                       "its row in _upsink_views and its rows in _upsink_state if that view is no more",
-                       p->sink->description, (const char *)sqlite3_column_text(row, 0),
-                       (const char *)sqlite3_column_text(row, 1));
+    return upsink_fail(
+        err, UPSINK_ERR_FATAL, "target_taken",
+        "%s belongs to the view %s of topic %s; name another table for this view, or drop the table, "
+        "its row in _upsink_views and its rows in _upsink_state if that view is no more",
+        p->sink->description, (const char *)sqlite3_column_text(row, 0),
+        (const char *)sqlite3_column_text(row, 1));
 }
 
 static bool judge_registration(struct preparation *p, sqlite3_stmt *row, struct upsink_error *err)
@@ -121,11 +122,13 @@ static bool read_registration(struct preparation *p, struct upsink_error *err)
 {
     sqlite3_stmt *row = NULL;
     const struct upsink_view *view = p->sink->view;
-    int result = sqlite3_prepare_v2(p->sink->db,
-                                    "SELECT view, topic, view = ?1, target = ?2, topic = ?3, marker, soft, filled, layout "
-                                    "FROM main._upsink_views WHERE view = ?1 OR target = ?2",
-                                    -1, &row, NULL);
-    bool done = result == SQLITE_OK && sqlite3_bind_text(row, 1, view->name, -1, SQLITE_STATIC) == SQLITE_OK &&
+    int result = sqlite3_prepare_v2(
+        p->sink->db,
+        "SELECT view, topic, view = ?1, target = ?2, topic = ?3, marker, soft, filled, layout "
+        "FROM main._upsink_views WHERE view = ?1 OR target = ?2",
+        -1, &row, NULL);
+    bool done = result == SQLITE_OK &&
+                sqlite3_bind_text(row, 1, view->name, -1, SQLITE_STATIC) == SQLITE_OK &&
                 sqlite3_bind_text(row, 2, p->sink->table, -1, SQLITE_STATIC) == SQLITE_OK &&
                 sqlite3_bind_text(row, 3, view->topic, -1, SQLITE_STATIC) == SQLITE_OK;
     if (!done)
@@ -166,7 +169,8 @@ static bool refuse_missing(struct preparation *p, struct upsink_error *err)
     if (!missing || p->sink->view->create || p->plan)
         return true;
     return upsink_fail(err, UPSINK_ERR_FATAL, "target_missing",
-                       "%s: there is no table %s, and `create: never` forbids to make it; `upsink plan` prints the statements",
+                       "%s: there is no table %s, and `create: never` forbids to make it; `upsink plan` "
+                       "prints the statements",
                        p->sink->description, missing);
 }
 
@@ -212,8 +216,9 @@ static bool make_marker(struct preparation *p, struct upsink_error *err)
 /* `delete: hard` after `delete: soft`: what was kept leaves the table, its fences stay. */
 static bool drop_kept_rows(struct preparation *p, struct upsink_error *err)
 {
-    static const char columns[] = "key, _upsink_version, _upsink_event_id, _upsink_change_id, _upsink_partition, "
-                                  "_upsink_offset, _upsink_generation, _upsink_updated_at";
+    static const char columns[] =
+        "key, _upsink_version, _upsink_event_id, _upsink_change_id, _upsink_partition, "
+        "_upsink_offset, _upsink_generation, _upsink_updated_at";
     const char *topic = p->sink->view->several_topics ? ", _upsink_topic" : "";
     buf_clear(&p->sql);
     buf_append_text(&p->sql, "INSERT OR REPLACE INTO ");
@@ -248,7 +253,9 @@ static bool register_view(struct preparation *p, struct upsink_error *err)
 {
     const struct upsink_view *view = p->sink->view;
     buf_clear(&p->sql);
-    buf_append_text(&p->sql, "INSERT OR REPLACE INTO _upsink_views (view, target, topic, marker, soft, filled, layout) VALUES (");
+    buf_append_text(
+        &p->sql,
+        "INSERT OR REPLACE INTO _upsink_views (view, target, topic, marker, soft, filled, layout) VALUES (");
     sqlite_quote_text(&p->sql, view->name);
     buf_append_text(&p->sql, ", ");
     sqlite_quote_text(&p->sql, p->sink->table);
@@ -262,8 +269,8 @@ static bool register_view(struct preparation *p, struct upsink_error *err)
     return run(p, err);
 }
 
-/* The positions were written for a table that is not there any more: everything has to be read again, under a generation
- * that is above what the table may hold already. */
+/* The positions were written for a table that is not there any more: everything has to be read again, under a
+ * generation that is above what the table may hold already. */
 static bool reset_positions(struct preparation *p, struct upsink_error *err)
 {
     int64_t positions = 0, generation = 0;
@@ -279,8 +286,11 @@ static bool reset_positions(struct preparation *p, struct upsink_error *err)
     if (!p->plan && !p->anew && !sqlite_newest_generation(p->sink, &generation, err))
         return false;
     buf_clear(&p->sql);
-    buf_printf(&p->sql, "UPDATE _upsink_state SET next_offset = -1, epoch = epoch + 1, generation = max(generation, %lld) "
-                        "WHERE view = ", (long long)generation);
+    buf_printf(
+        &p->sql,
+        "UPDATE _upsink_state SET next_offset = -1, epoch = epoch + 1, generation = max(generation, %lld) "
+        "WHERE view = ",
+        (long long)generation);
     sqlite_quote_text(&p->sql, p->sink->view->name);
     return run(p, err);
 }

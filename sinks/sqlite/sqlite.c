@@ -17,10 +17,12 @@ static bool read_path(struct upsink_sink *sink, const struct url *url, struct up
 {
     const char *path = url->path;
     if (url->has_authority && url->host[0])
-        return fail_url(err, "a sqlite: URL has no host: write sqlite:relative/path.db, sqlite:/absolute/path.db or "
-                             "sqlite:///absolute/path.db");
+        return fail_url(
+            err, "a sqlite: URL has no host: write sqlite:relative/path.db, sqlite:/absolute/path.db or "
+                 "sqlite:///absolute/path.db");
     if (strcmp(path, ":memory:") == 0)
-        return fail_url(err, "sqlite::memory: would be gone with the process, and no reader could open it; name a file");
+        return fail_url(
+            err, "sqlite::memory: would be gone with the process, and no reader could open it; name a file");
     if (!*path || path[strlen(path) - 1] == '/')
         return fail_url(err, "a sqlite: URL needs the path of a file, as in sqlite:orders.db?table=orders");
     /* `./` keeps SQLite from reading anything else than a path into it (":x", "file:x?mode=ro"). */
@@ -39,8 +41,8 @@ static bool check_options(const struct url *url, struct upsink_error *err)
             continue;
         nearest_init(&nearest, url->parameters[i].name);
         nearest_offer(&nearest, "table");
-        return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_url", "a sqlite: URL has no option %.64s%s", url->parameters[i].name,
-                           nearest_hint(&nearest));
+        return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_url", "a sqlite: URL has no option %.64s%s",
+                           url->parameters[i].name, nearest_hint(&nearest));
     }
     return true;
 }
@@ -51,20 +53,22 @@ static bool read_table(struct upsink_sink *sink, const struct url *url, struct u
     const char *in_url = url_get(url, "table"), *target = sink->view->target;
     if (in_url && target)
         return upsink_fail(err, UPSINK_ERR_CONFIG, "target_twice",
-                           "the table is named twice, by the URL (%s) and by `table` (%s); keep one", in_url, target);
+                           "the table is named twice, by the URL (%s) and by `table` (%s); keep one", in_url,
+                           target);
     const char *given = in_url ? in_url : target, *table = given ? given : sink->view->default_target;
     const char *dot = given ? strchr(given, '.') : NULL;
     if (dot && strncasecmp(given, "main.", 5) == 0)
         table = dot + 1;
     else if (dot)
-        return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_target",
-                           "the table %s: SQLite has no schemas, so a table's name can't have a dot; try %.*s_%s", given,
-                           (int)(dot - given), given, dot + 1);
+        return upsink_fail(
+            err, UPSINK_ERR_CONFIG, "bad_target",
+            "the table %s: SQLite has no schemas, so a table's name can't have a dot; try %.*s_%s", given,
+            (int)(dot - given), given, dot + 1);
     if (!table || !*table || !utf8_is_valid(table, strlen(table)))
         return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_target", "the table's name is empty or not UTF-8");
     if (strncasecmp(table, "sqlite_", 7) == 0 || strncasecmp(table, "_upsink_", 8) == 0)
-        return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_target", "the table %s: names that begin with sqlite_ or _upsink_ are reserved",
-                           table);
+        return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_target",
+                           "the table %s: names that begin with sqlite_ or _upsink_ are reserved", table);
     sink->table = strdup(table);
     if (asprintf(&sink->fence_table, "_upsink_fences_%s", table) < 0)
         sink->fence_table = NULL;
@@ -81,12 +85,14 @@ static bool read_settings(struct upsink_sink *sink, struct upsink_error *err)
         if (strcmp(setting->name, "synchronous") == 0) {
             sink->full_sync = strcmp(setting->value, "full") == 0;
             if (!sink->full_sync && strcmp(setting->value, "normal") != 0)
-                return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_setting", "sqlite.synchronous is normal or full, not %s", setting->value);
+                return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_setting",
+                                   "sqlite.synchronous is normal or full, not %s", setting->value);
             continue;
         }
         nearest_init(&nearest, setting->name);
         nearest_offer(&nearest, "synchronous");
-        return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_setting", "sqlite has no setting %s%s", setting->name, nearest_hint(&nearest));
+        return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_setting", "sqlite has no setting %s%s", setting->name,
+                           nearest_hint(&nearest));
     }
     return true;
 }
@@ -104,8 +110,8 @@ static void close_sink(struct upsink_sink *sink)
     free(sink);
 }
 
-static bool open_sink(struct upsink_sink **sink, const struct upsink_view *view, const struct upsink_host *host,
-                      struct upsink_error *err)
+static bool open_sink(struct upsink_sink **sink, const struct upsink_view *view,
+                      const struct upsink_host *host, struct upsink_error *err)
 {
     struct url url;
     struct upsink_sink *made;
@@ -118,8 +124,8 @@ static bool open_sink(struct upsink_sink **sink, const struct upsink_view *view,
         made->host = host;
         made->soft = view->delete_mode == UPSINK_DELETE_SOFT;
     }
-    bool done = made ? read_path(made, &url, err) && check_options(&url, err) && read_table(made, &url, err) &&
-                           read_settings(made, err)
+    bool done = made ? read_path(made, &url, err) && check_options(&url, err) &&
+                           read_table(made, &url, err) && read_settings(made, err)
                      : sqlite_fail_memory(err);
     url_clear(&url);
     if (done)
@@ -143,7 +149,8 @@ static const struct upsink_option url_options[] = {
 
 static const struct upsink_option settings[] = {
     {"synchronous", "normal|full", "normal",
-     "full waits for the disk at each commit; with normal a power cut (not a crash of the program) may take back the last "
+     "full waits for the disk at each commit; with normal a power cut (not a crash of the program) may take "
+     "back the last "
      "commits, rows and positions together, which are then read from the topic again"},
     {NULL, NULL, NULL, NULL},
 };

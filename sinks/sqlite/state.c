@@ -19,12 +19,12 @@ static void add_fence_columns(struct upsink_sink *sink, struct buf *sql, enum co
     }
 }
 
-/* $t stands for the table, $f for its fences, $d for the condition of a soft delete; $c for the bookkeeping columns, $v
- * for their parameters, $s for both as in SET: ?3 version, ?4 event id, ?5 change id, ?6 partition, ?7 offset,
- * ?8 generation, ?9 time, ?10 topic. */
+/* $t stands for the table, $f for its fences, $d for the condition of a soft delete; $c for the bookkeeping
+ * columns, $v for their parameters, $s for both as in SET: ?3 version, ?4 event id, ?5 change id, ?6
+ * partition, ?7 offset, ?8 generation, ?9 time, ?10 topic. */
 static void expand(struct upsink_sink *sink, const char *template, struct buf *sql)
 {
-    for (; *template; template++) {
+    for (; *template; template ++) {
         if (*template != '$') {
             buf_append_byte(sql, *template);
             continue;
@@ -67,17 +67,20 @@ bool sqlite_compile(struct upsink_sink *sink, struct upsink_error *err)
         [SQL_SIDE_PUT] = "INSERT OR REPLACE INTO $f (key$c) VALUES (?1$v)",
         [SQL_SIDE_DELETE] = "DELETE FROM $f WHERE key = ?1",
         [SQL_READ_DOC] = "SELECT doc FROM $t WHERE key = ?1",
-        [SQL_EMPTIED] = "SELECT filled AND NOT EXISTS (SELECT 1 FROM $t) FROM main._upsink_views WHERE view = ?1",
+        [SQL_EMPTIED] =
+            "SELECT filled AND NOT EXISTS (SELECT 1 FROM $t) FROM main._upsink_views WHERE view = ?1",
         [SQL_FILLED] = "UPDATE main._upsink_views SET filled = EXISTS (SELECT 1 FROM $t) "
                        "WHERE view = ?1 AND filled <> EXISTS (SELECT 1 FROM $t)",
         [SQL_OWNER] = "SELECT target = ?2 FROM main._upsink_views WHERE view = ?1",
         [SQL_ANY_POSITION] = "SELECT 1 FROM main._upsink_state WHERE view = ?1 LIMIT 1",
-        [SQL_CLAIM] = "INSERT INTO main._upsink_state (view, topic, partition, epoch, generation, floor, next_offset, note) "
+        [SQL_CLAIM] = "INSERT INTO main._upsink_state (view, topic, partition, epoch, generation, floor, "
+                      "next_offset, note) "
                       "VALUES (?1, ?2, ?3, 1, ?4, 0, -1, '') "
                       "ON CONFLICT (view, topic, partition) DO UPDATE SET epoch = epoch + 1 "
                       "RETURNING epoch, generation, floor, next_offset, note",
-        [SQL_STORE] = "UPDATE main._upsink_state SET generation = ?5, floor = ?6, next_offset = ?7, note = ?8 "
-                      "WHERE view = ?1 AND topic = ?2 AND partition = ?3 AND epoch = ?4",
+        [SQL_STORE] =
+            "UPDATE main._upsink_state SET generation = ?5, floor = ?6, next_offset = ?7, note = ?8 "
+            "WHERE view = ?1 AND topic = ?2 AND partition = ?3 AND epoch = ?4",
     };
     struct buf sql;
     bool done = true;
@@ -92,8 +95,9 @@ bool sqlite_compile(struct upsink_sink *sink, struct upsink_error *err)
             expand(sink, "UPDATE $t SET doc = ?2, deleted_at = NULL$s WHERE key = ?1", &sql);
         }
         done = sql.failed ? sqlite_fail_memory(err)
-                          : sqlite3_prepare_v3(sink->db, sql.data, -1, SQLITE_PREPARE_PERSISTENT, &sink->statements[i],
-                                               NULL) == SQLITE_OK || sqlite_fail(sink, "prepare", err);
+                          : sqlite3_prepare_v3(sink->db, sql.data, -1, SQLITE_PREPARE_PERSISTENT,
+                                               &sink->statements[i], NULL) == SQLITE_OK ||
+                                sqlite_fail(sink, "prepare", err);
     }
     buf_destroy(&sql);
     return done;
@@ -102,8 +106,10 @@ bool sqlite_compile(struct upsink_sink *sink, struct upsink_error *err)
 static bool fail_lost(struct upsink_sink *sink, struct upsink_error *err)
 {
     sink->ready = false;
-    return upsink_fail(err, UPSINK_ERR_TARGET_LOST, "target_lost",
-                       "%s is not what it was: the file, the table or its fences were removed, emptied or replaced", sink->description);
+    return upsink_fail(
+        err, UPSINK_ERR_TARGET_LOST, "target_lost",
+        "%s is not what it was: the file, the table or its fences were removed, emptied or replaced",
+        sink->description);
 }
 
 /* The first row's first column, an integer; `fallback` where there is none. */
@@ -156,8 +162,8 @@ bool sqlite_begin(struct upsink_sink *sink, struct upsink_error *err)
     if (sink->transaction == TRANSACTION_OPEN)
         return true;
     if (sink->transaction == TRANSACTION_FAILED)
-        return upsink_fail(err, UPSINK_ERR_FATAL, "broken_invariant", "%s: a failed transaction was not aborted",
-                           sink->description);
+        return upsink_fail(err, UPSINK_ERR_FATAL, "broken_invariant",
+                           "%s: a failed transaction was not aborted", sink->description);
     if (!sink->db || !sink->ready)
         return upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_unreachable", "%s is not open", sink->description);
     sqlite3_file_control(sink->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
@@ -189,12 +195,13 @@ void sqlite_abort(struct upsink_sink *sink)
     sink->transaction = TRANSACTION_NONE;
 }
 
-static bool bind_position(struct upsink_sink *sink, enum sqlite_statement which, const struct upsink_position *position)
+static bool bind_position(struct upsink_sink *sink, enum sqlite_statement which,
+                          const struct upsink_position *position)
 {
     sqlite3_stmt *statement = sink->statements[which];
     return bind_view(sink, which) &&
-           sqlite3_bind_text64(statement, 2, position->topic.data, position->topic.len, SQLITE_STATIC, SQLITE_UTF8) ==
-               SQLITE_OK &&
+           sqlite3_bind_text64(statement, 2, position->topic.data, position->topic.len, SQLITE_STATIC,
+                               SQLITE_UTF8) == SQLITE_OK &&
            sqlite3_bind_int64(statement, 3, position->partition) == SQLITE_OK;
 }
 
@@ -209,10 +216,12 @@ static bool check_owner(struct upsink_sink *sink, struct upsink_error *err)
         return false;
     if (ours < 0)
         return fail_lost(sink, err);
-    return ours || upsink_fail(err, UPSINK_ERR_FATAL, "target_taken",
-                               "the view %s fills another table of this file than %s by now: another instance runs with "
-                               "another configuration; stop one of them",
-                               sink->view->name, sink->description);
+    return ours ||
+           upsink_fail(
+               err, UPSINK_ERR_FATAL, "target_taken",
+               "the view %s fills another table of this file than %s by now: another instance runs with "
+               "another configuration; stop one of them",
+               sink->view->name, sink->description);
 }
 
 static void copy_position(struct upsink_position *position, sqlite3_stmt *row)
@@ -234,9 +243,11 @@ static bool claim(struct upsink_sink *sink, struct upsink_position *position, st
     if (!bind_view(sink, SQL_ANY_POSITION))
         return sqlite_fail(sink, "claim a partition of", err);
     /* Where the positions are gone but rows are left, new ones must be able to win against them. */
-    if (!ask(sink, SQL_ANY_POSITION, 0, &any, err) || (!any && !sqlite_newest_generation(sink, &generation, err)))
+    if (!ask(sink, SQL_ANY_POSITION, 0, &any, err) ||
+        (!any && !sqlite_newest_generation(sink, &generation, err)))
         return false;
-    if (!bind_position(sink, SQL_CLAIM, position) || sqlite3_bind_int64(statement, 4, generation) != SQLITE_OK)
+    if (!bind_position(sink, SQL_CLAIM, position) ||
+        sqlite3_bind_int64(statement, 4, generation) != SQLITE_OK)
         return sqlite_fail(sink, "claim a partition of", err);
     if (sqlite3_step(statement) != SQLITE_ROW) {
         sqlite_fail(sink, "claim a partition of", err);
@@ -251,8 +262,8 @@ static bool claim(struct upsink_sink *sink, struct upsink_position *position, st
 bool sqlite_claim(struct upsink_sink *sink, struct upsink_position *position, struct upsink_error *err)
 {
     if (sink->transaction != TRANSACTION_NONE)
-        return upsink_fail(err, UPSINK_ERR_FATAL, "broken_invariant", "%s: a partition was claimed within a transaction",
-                           sink->description);
+        return upsink_fail(err, UPSINK_ERR_FATAL, "broken_invariant",
+                           "%s: a partition was claimed within a transaction", sink->description);
     if (!sqlite_begin(sink, err)) {
         sink->transaction = TRANSACTION_NONE;
         return false;
@@ -272,7 +283,8 @@ static bool store(struct upsink_sink *sink, const struct upsink_position *positi
                  sqlite3_bind_int64(statement, 5, position->generation) == SQLITE_OK &&
                  sqlite3_bind_int64(statement, 6, position->floor) == SQLITE_OK &&
                  sqlite3_bind_int64(statement, 7, position->next_offset) == SQLITE_OK &&
-                 sqlite3_bind_text(statement, 8, position->note, (int)strnlen(position->note, sizeof position->note - 1),
+                 sqlite3_bind_text(statement, 8, position->note,
+                                   (int)strnlen(position->note, sizeof position->note - 1),
                                    SQLITE_STATIC) == SQLITE_OK;
     if (!bound)
         return sqlite_fail(sink, "store a position in", err);
@@ -280,9 +292,10 @@ static bool store(struct upsink_sink *sink, const struct upsink_position *positi
         return false;
     if (sqlite3_changes(sink->db) == 1)
         return true;
-    return upsink_fail(err, UPSINK_ERR_FENCED, "fenced", "partition %d of %.*s in %s has another owner by now",
-                       (int)position->partition, (int)(position->topic.len < 256 ? position->topic.len : 256),
-                       position->topic.data, sink->description);
+    return upsink_fail(err, UPSINK_ERR_FENCED, "fenced",
+                       "partition %d of %.*s in %s has another owner by now", (int)position->partition,
+                       (int)(position->topic.len < 256 ? position->topic.len : 256), position->topic.data,
+                       sink->description);
 }
 
 /* So that a table that somebody empties is told from one whose entities are all deleted. */
@@ -290,10 +303,12 @@ static bool note_filled(struct upsink_sink *sink, struct upsink_error *err)
 {
     if (!sink->count_changed)
         return true;
-    return bind_view(sink, SQL_FILLED) ? sqlite_step(sink, SQL_FILLED, "commit to", err) : sqlite_fail(sink, "commit to", err);
+    return bind_view(sink, SQL_FILLED) ? sqlite_step(sink, SQL_FILLED, "commit to", err)
+                                       : sqlite_fail(sink, "commit to", err);
 }
 
-bool sqlite_commit(struct upsink_sink *sink, const struct upsink_position *positions, size_t count, struct upsink_error *err)
+bool sqlite_commit(struct upsink_sink *sink, const struct upsink_position *positions, size_t count,
+                   struct upsink_error *err)
 {
     bool done = true;
     if (!count && sink->transaction == TRANSACTION_NONE)

@@ -11,8 +11,8 @@
 
 enum { DAYS_OF_400_YEARS = 146097, TEXT_LENGTH = 27 };
 
-/* The proleptic Gregorian calendar, in years that begin in March, so that leap days come last. `day` counts from
- * 0000-03-01. */
+/* The proleptic Gregorian calendar, in years that begin in March, so that leap days come last. `day` counts
+ * from 0000-03-01. */
 static void to_date(int64_t day, int *year, int *month, int *day_of_month)
 {
     int64_t era = (day >= 0 ? day : day - (DAYS_OF_400_YEARS - 1)) / DAYS_OF_400_YEARS;
@@ -86,6 +86,7 @@ int64_t sqlite_parse_time(const char *text, size_t len)
         if (form[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != form[i])
             return -1;
     int64_t day = from_date(read_digits(text, 4), read_digits(text + 5, 2), read_digits(text + 8, 2));
-    int64_t second = read_digits(text + 11, 2) * 3600 + read_digits(text + 14, 2) * 60 + read_digits(text + 17, 2);
+    int64_t second =
+        read_digits(text + 11, 2) * 3600 + read_digits(text + 14, 2) * 60 + read_digits(text + 17, 2);
     return (day - MARCH_0_TO_1970) * DAY + second * SECOND + read_digits(text + 20, 6);
 }

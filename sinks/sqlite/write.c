@@ -9,7 +9,9 @@ struct entity {
     struct upsink_fence fence; /* slices live in the statement that found it, until that is reset */
 };
 
-enum { FIRST = 1 }; /* result columns of a fence query: 0 deleted, then the bookkeeping columns in their order */
+enum {
+    FIRST = 1
+}; /* result columns of a fence query: 0 deleted, then the bookkeeping columns in their order */
 
 static struct upsink_slice read_text(sqlite3_stmt *row, int column)
 {
@@ -41,11 +43,12 @@ static bool read_fence(const struct upsink_sink *sink, sqlite3_stmt *row, struct
 
 static bool bind_text(sqlite3_stmt *statement, int parameter, struct upsink_slice text)
 {
-    return sqlite3_bind_text64(statement, parameter, text.data, text.len, SQLITE_STATIC, SQLITE_UTF8) == SQLITE_OK;
+    return sqlite3_bind_text64(statement, parameter, text.data, text.len, SQLITE_STATIC, SQLITE_UTF8) ==
+           SQLITE_OK;
 }
 
-static bool find_one(struct upsink_sink *sink, enum sqlite_statement which, struct upsink_slice key, bool *there,
-                     struct upsink_error *err)
+static bool find_one(struct upsink_sink *sink, enum sqlite_statement which, struct upsink_slice key,
+                     bool *there, struct upsink_error *err)
 {
     sqlite3_stmt *statement = sink->statements[which];
     *there = false;
@@ -97,8 +100,8 @@ static bool bind_change(struct upsink_sink *sink, sqlite3_stmt *statement, const
            (!sink->view->several_topics || bind_text(statement, COLUMN_TOPIC + 1, change->topic));
 }
 
-static bool reject(struct upsink_sink *sink, int result, const char *message, struct upsink_batch *batch, size_t i,
-                   struct upsink_error *err)
+static bool reject(struct upsink_sink *sink, int result, const char *message, struct upsink_batch *batch,
+                   size_t i, struct upsink_error *err)
 {
     const char *code;
     struct upsink_error *why = batch->alloc(batch, sizeof *why);
@@ -112,23 +115,25 @@ static bool reject(struct upsink_sink *sink, int result, const char *message, st
 }
 
 /* What a failed statement means for the batch: SQLite has taken back what that statement did, and no more. */
-static bool judge_failure(struct upsink_sink *sink, struct upsink_batch *batch, size_t i, struct upsink_error *err)
+static bool judge_failure(struct upsink_sink *sink, struct upsink_batch *batch, size_t i,
+                          struct upsink_error *err)
 {
     int result = sqlite3_extended_errcode(sink->db);
     const char *code;
     if (sqlite3_get_autocommit(sink->db))
-        return upsink_fail(err, UPSINK_ERR_UNKNOWN, "transaction_lost",
-                           "%s took back the whole transaction: %s; a trigger that says RAISE(ROLLBACK) does that, "
-                           "RAISE(ABORT) would cost its own row only",
-                           sink->description, sqlite3_errmsg(sink->db));
+        return upsink_fail(
+            err, UPSINK_ERR_UNKNOWN, "transaction_lost",
+            "%s took back the whole transaction: %s; a trigger that says RAISE(ROLLBACK) does that, "
+            "RAISE(ABORT) would cost its own row only",
+            sink->description, sqlite3_errmsg(sink->db));
     if (sqlite_classify(result, sqlite3_errmsg(sink->db), &code) != UPSINK_ERR_RECORD)
         return sqlite_fail(sink, "write to", err);
     return reject(sink, result, sqlite3_errmsg(sink->db), batch, i, err);
 }
 
 /* Runs one statement for one change; *taken tells whether the store took it. */
-static bool put(struct upsink_sink *sink, enum sqlite_statement which, bool bound, struct upsink_batch *batch, size_t i,
-                bool *taken, struct upsink_error *err)
+static bool put(struct upsink_sink *sink, enum sqlite_statement which, bool bound, struct upsink_batch *batch,
+                size_t i, bool *taken, struct upsink_error *err)
 {
     sqlite3_stmt *statement = sink->statements[which];
     bool done = true;
@@ -151,8 +156,9 @@ static bool drop_side(struct upsink_sink *sink, struct upsink_slice key, struct 
 }
 
 /* The statement that the store may refuse comes first; the other one touches our own table only. */
-static bool put_upsert(struct upsink_sink *sink, struct upsink_batch *batch, size_t i, const struct entity *entity,
-                       bool has_version, int64_t version, struct upsink_error *err)
+static bool put_upsert(struct upsink_sink *sink, struct upsink_batch *batch, size_t i,
+                       const struct entity *entity, bool has_version, int64_t version,
+                       struct upsink_error *err)
 {
     const struct upsink_change *change = batch->changes[i];
     enum sqlite_statement which = entity->has_row ? SQL_UPDATE : SQL_INSERT;
@@ -172,14 +178,16 @@ static bool put_soft_delete(struct upsink_sink *sink, struct upsink_batch *batch
     const struct upsink_change *change = batch->changes[i];
     sqlite3_stmt *statement = sink->statements[SQL_SOFT_DELETE];
     char time[TIME_SIZE], deleted_at[TIME_SIZE];
-    size_t len = sqlite_format_time(change->timestamp == -1 ? clock_wall_us() : change->timestamp, deleted_at);
+    size_t len =
+        sqlite_format_time(change->timestamp == -1 ? clock_wall_us() : change->timestamp, deleted_at);
     bool taken, bound = bind_text(statement, 2, (struct upsink_slice){deleted_at, len}) &&
                         bind_change(sink, statement, change, has_version, version, time);
     return put(sink, SQL_SOFT_DELETE, bound, batch, i, &taken, err);
 }
 
-static bool put_delete(struct upsink_sink *sink, struct upsink_batch *batch, size_t i, const struct entity *entity,
-                       bool has_version, int64_t version, struct upsink_error *err)
+static bool put_delete(struct upsink_sink *sink, struct upsink_batch *batch, size_t i,
+                       const struct entity *entity, bool has_version, int64_t version,
+                       struct upsink_error *err)
 {
     const struct upsink_change *change = batch->changes[i];
     sqlite3_stmt *side = sink->statements[SQL_SIDE_PUT];
@@ -196,7 +204,8 @@ static bool put_delete(struct upsink_sink *sink, struct upsink_batch *batch, siz
         sink->count_changed = true;
     }
     sink->may_have_fences = true;
-    return put(sink, SQL_SIDE_PUT, bind_change(sink, side, change, has_version, version, time), batch, i, &taken, err);
+    return put(sink, SQL_SIDE_PUT, bind_change(sink, side, change, has_version, version, time), batch, i,
+               &taken, err);
 }
 
 static bool apply(struct upsink_sink *sink, struct upsink_batch *batch, size_t i, struct upsink_error *err)
@@ -242,13 +251,15 @@ static struct upsink_slice keep_slice(struct buf *seen, struct upsink_slice text
     return (struct upsink_slice){seen->data + begin, text.len};
 }
 
-/* Copies what the statements found, so that none of them stays open: it would hold an old state of the file. */
+/* Copies what the statements found, so that none of them stays open: it would hold an old state of the file.
+ */
 static bool keep_row(struct upsink_sink *sink, const struct entity *entity, struct upsink_slice doc,
                      struct upsink_row *row, struct upsink_error *err)
 {
     const struct upsink_fence *fence = &entity->fence;
     buf_clear(&sink->seen);
-    if (!buf_reserve(&sink->seen, doc.len + fence->topic.len + fence->event_id.len + fence->change_id.len + 4))
+    if (!buf_reserve(&sink->seen,
+                     doc.len + fence->topic.len + fence->event_id.len + fence->change_id.len + 4))
         return sqlite_fail_memory(err);
     *row = (struct upsink_row){.found = true, .entity = keep_slice(&sink->seen, doc), .fence = *fence};
     row->fence.topic = keep_slice(&sink->seen, fence->topic);
@@ -257,7 +268,8 @@ static bool keep_row(struct upsink_sink *sink, const struct entity *entity, stru
     return true;
 }
 
-static bool read_row(struct upsink_sink *sink, struct upsink_slice key, struct upsink_row *row, struct upsink_error *err)
+static bool read_row(struct upsink_sink *sink, struct upsink_slice key, struct upsink_row *row,
+                     struct upsink_error *err)
 {
     struct entity entity;
     struct upsink_slice doc = UPSINK_SLICE_ABSENT;
@@ -271,7 +283,8 @@ static bool read_row(struct upsink_sink *sink, struct upsink_slice key, struct u
     return !(entity.has_row || entity.has_side) || keep_row(sink, &entity, doc, row, err);
 }
 
-bool sqlite_read_row(struct upsink_sink *sink, struct upsink_slice key, struct upsink_row *row, struct upsink_error *err)
+bool sqlite_read_row(struct upsink_sink *sink, struct upsink_slice key, struct upsink_row *row,
+                     struct upsink_error *err)
 {
     *row = (struct upsink_row){.found = false};
     if (!sink->db || !sink->ready)

@@ -2,8 +2,8 @@
  *
  * It keeps nothing: no fence, no positions, so after a restart a change may be printed again. A line is
  * {"op":"upsert","key":"…","topic":"…","partition":0,"offset":0,"version":1,"event_id":"…","change_id":"…","entity":…}
- * where version and ids appear if the change has them, and the entity is the producer's own bytes, but for line breaks
- * between its tokens, which become spaces. */
+ * where version and ids appear if the change has them, and the entity is the producer's own bytes, but for
+ * line breaks between its tokens, which become spaces. */
 #include "buf.h"
 #include "sinks/sink.h"
 #include "url.h"
@@ -75,7 +75,8 @@ static bool fail_write(struct upsink_error *err)
     if (reason == EPIPE || reason == EBADF)
         upsink_fail(err, UPSINK_ERR_FATAL, "stdout_closed", "nobody reads standard output any more");
     else
-        upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_io_error", "could not write to standard output: %s", strerror(reason));
+        upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_io_error", "could not write to standard output: %s",
+                    strerror(reason));
     upsink_error_detail(err, "errno %d", reason);
     return false;
 }
@@ -101,22 +102,24 @@ static bool flush(struct upsink_sink *sink, struct upsink_error *err)
     return good;
 }
 
-static bool open_sink(struct upsink_sink **sink, const struct upsink_view *view, const struct upsink_host *host,
-                      struct upsink_error *err)
+static bool open_sink(struct upsink_sink **sink, const struct upsink_view *view,
+                      const struct upsink_host *host, struct upsink_error *err)
 {
     struct url url;
     (void)host;
     *sink = NULL;
     if (!url_parse(&url, view->url, err))
         return false;
-    bool plain = (!*url.path || strcmp(url.path, "-") == 0) && !url.parameter_count && !(url.host && *url.host);
+    bool plain =
+        (!*url.path || strcmp(url.path, "-") == 0) && !url.parameter_count && !(url.host && *url.host);
     url_clear(&url);
     if (!plain)
         return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_url", "stdout: takes neither a path nor options");
     if (view->target)
         return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_target", "stdout: has no tables; leave `table` out");
     if (view->setting_count)
-        return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_setting", "stdout has no setting %s", view->settings[0].name);
+        return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_setting", "stdout has no setting %s",
+                           view->settings[0].name);
     *sink = calloc(1, sizeof **sink);
     if (!*sink)
         return upsink_fail(err, UPSINK_ERR_FATAL, "out_of_memory", "out of memory");

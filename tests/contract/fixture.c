@@ -65,8 +65,8 @@ int fixture_teardown(void **state)
 static void need(struct fixture *fixture, bool done, const char *what)
 {
     if (!done)
-        fail_msg("%s failed: class %d, %s: %s (%s)", what, (int)fixture->err.cls, fixture->err.code, fixture->err.text,
-                 fixture->err.detail);
+        fail_msg("%s failed: class %d, %s: %s (%s)", what, (int)fixture->err.cls, fixture->err.code,
+                 fixture->err.text, fixture->err.detail);
 }
 
 void fixture_open(struct fixture *fixture)
@@ -101,13 +101,15 @@ struct upsink_position *fixture_claim(struct fixture *fixture, int topic, int32_
     return position;
 }
 
-struct upsink_position *fixture_position(struct fixture *fixture, struct upsink_slice topic, int32_t partition)
+struct upsink_position *fixture_position(struct fixture *fixture, struct upsink_slice topic,
+                                         int32_t partition)
 {
     int t = 0;
     while (t < TOPICS && !upsink_slice_is(topic, topic_names[t]))
         t++;
     assert_true(t < TOPICS && partition >= 0 && partition < PARTITIONS);
-    return fixture->claimed[t][partition] ? &fixture->positions[t][partition] : fixture_claim(fixture, t, partition);
+    return fixture->claimed[t][partition] ? &fixture->positions[t][partition]
+                                          : fixture_claim(fixture, t, partition);
 }
 
 static void *allocate(struct upsink_batch *batch, size_t size)
@@ -197,7 +199,8 @@ bool fixture_try_write_all(struct fixture *fixture, const struct upsink_change *
     return begin == count || write_part(fixture, changes, begin, count, results);
 }
 
-void fixture_write(struct fixture *fixture, const struct upsink_change *changes, size_t count, struct upsink_result *results)
+void fixture_write(struct fixture *fixture, const struct upsink_change *changes, size_t count,
+                   struct upsink_result *results)
 {
     need(fixture, fixture_try_write_all(fixture, changes, count, results), "write");
 }

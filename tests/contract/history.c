@@ -67,7 +67,10 @@ static void generate_chaos(struct history *history, uint64_t *random)
             step.version = versions[random_below(random, 9)];
         add_step(history, step);
         if (one_in(random, 4))
-            add_plain(history, one_in(random, 8) ? STEP_REOPEN : one_in(random, 5) ? STEP_ABORT : one_in(random, 3) ? STEP_WRITE : STEP_COMMIT);
+            add_plain(history, one_in(random, 8)   ? STEP_REOPEN
+                               : one_in(random, 5) ? STEP_ABORT
+                               : one_in(random, 3) ? STEP_WRITE
+                                                   : STEP_COMMIT);
     }
 }
 
@@ -83,10 +86,12 @@ struct topic {
 static void produce(struct topic *topic, uint64_t *random)
 {
     int64_t time = 1700000000000000, version = 100;
-    int versioned = random_below(random, 2), count = 5 + random_below(random, MOST_RECORDS - 5), ids = random_below(random, 2);
+    int versioned = random_below(random, 2), count = 5 + random_below(random, MOST_RECORDS - 5),
+        ids = random_below(random, 2);
     *topic = (struct topic){.partitions = 1 + random_below(random, 3)};
     for (int i = 1; i <= count; i++) {
-        int key = random_below(random, MODEL_KEYS), partition = key % topic->partitions, kind = random_below(random, 10);
+        int key = random_below(random, MODEL_KEYS), partition = key % topic->partitions,
+            kind = random_below(random, 10);
         struct history_step record = {
             .kind = STEP_CHANGE,
             .op = kind < 7 ? UPSINK_UPSERT : UPSINK_DELETE,
@@ -114,10 +119,12 @@ struct delivery {
     int64_t generation[MODEL_PARTITIONS], floor;
 };
 
-static void deliver(struct history *history, const struct topic *topic, struct delivery *delivery, uint64_t *random)
+static void deliver(struct history *history, const struct topic *topic, struct delivery *delivery,
+                    uint64_t *random)
 {
     int partition = random_below(random, topic->partitions);
-    for (int n = 1 + random_below(random, 8); n > 0 && delivery->next[partition] < topic->counts[partition]; n--) {
+    for (int n = 1 + random_below(random, 8); n > 0 && delivery->next[partition] < topic->counts[partition];
+         n--) {
         int number = delivery->next[partition]++;
         struct history_step step = topic->records[partition][number];
         step.generation = delivery->generation[partition];
@@ -127,7 +134,8 @@ static void deliver(struct history *history, const struct topic *topic, struct d
     }
 }
 
-static void settle(struct history *history, const struct topic *topic, struct delivery *delivery, uint64_t *random)
+static void settle(struct history *history, const struct topic *topic, struct delivery *delivery,
+                   uint64_t *random)
 {
     enum history_kind kind = one_in(random, 10) ? STEP_REOPEN : one_in(random, 3) ? STEP_ABORT : STEP_COMMIT;
     add_plain(history, kind);
@@ -150,7 +158,8 @@ static void step_back(const struct topic *topic, struct delivery *delivery, uint
     for (int p = 0; p < topic->partitions; p++) {
         if (kind < 3 && p != partition)
             continue;
-        delivery->next[p] = delivery->committed[p] = kind < 2 ? random_below(random, delivery->committed[p] + 1) : 0;
+        delivery->next[p] = delivery->committed[p] =
+            kind < 2 ? random_below(random, delivery->committed[p] + 1) : 0;
         if (kind < 2)
             continue;
         delivery->generation[p] = newest + 1;
@@ -201,9 +210,11 @@ void history_clear(struct history *history)
 static void print_change(const struct history_step *step)
 {
     print_message("  %s key %d at %s/%d:%lld, time %lld, generation %lld, floor %lld",
-                  step->op == UPSINK_UPSERT ? "upsert" : step->by_position ? "tombstone" : "delete", step->key,
-                  topic_names[step->topic], (int)step->partition, (long long)step->offset, (long long)step->time,
-                  (long long)step->generation, (long long)step->floor);
+                  step->op == UPSINK_UPSERT ? "upsert"
+                  : step->by_position       ? "tombstone"
+                                            : "delete",
+                  step->key, topic_names[step->topic], (int)step->partition, (long long)step->offset,
+                  (long long)step->time, (long long)step->generation, (long long)step->floor);
     if (step->has_version)
         print_message(", version %lld", (long long)step->version);
     if (step->event)

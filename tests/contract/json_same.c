@@ -86,7 +86,8 @@ static bool read_escape(struct reader *reader, char *out, size_t *len)
     if (!take(reader, 'u') || !read_hex(reader, &code))
         return false;
     if (code >= 0xd800 && code < 0xdc00) {
-        if (!take(reader, '\\') || !take(reader, 'u') || !read_hex(reader, &low) || low < 0xdc00 || low > 0xdfff)
+        if (!take(reader, '\\') || !take(reader, 'u') || !read_hex(reader, &low) || low < 0xdc00 ||
+            low > 0xdfff)
             return false;
         code = 0x10000 + (code - 0xd800) * 0x400 + (low - 0xdc00);
     }
@@ -120,7 +121,9 @@ static bool read_number(struct reader *reader, struct value *value)
     if (!digits)
         return false;
     value->negative = take(reader, '-');
-    for (; reader->at < reader->end && (isdigit((unsigned char)*reader->at) || (*reader->at == '.' && !point)); reader->at++) {
+    for (;
+         reader->at < reader->end && (isdigit((unsigned char)*reader->at) || (*reader->at == '.' && !point));
+         reader->at++) {
         if (*reader->at == '.') {
             point = true;
             continue;
@@ -133,7 +136,8 @@ static bool read_number(struct reader *reader, struct value *value)
     if (take(reader, 'e') || take(reader, 'E')) {
         char *end, text[32] = "";
         size_t used = 0;
-        while (reader->at < reader->end && used < sizeof text - 1 && (isdigit((unsigned char)*reader->at) || strchr("+-", *reader->at)))
+        while (reader->at < reader->end && used < sizeof text - 1 &&
+               (isdigit((unsigned char)*reader->at) || strchr("+-", *reader->at)))
             text[used++] = *reader->at++;
         value->exponent += strtoll(text, &end, 10);
         any = any && used && !*end;
@@ -255,7 +259,8 @@ static bool same(const struct value *a, const struct value *b)
     if (a->kind == KIND_OBJECT)
         return holds_all(a, b, true) && holds_all(b, a, false);
     if (a->kind != KIND_ARRAY)
-        return a->negative == b->negative && a->exponent == b->exponent && upsink_slice_equal(a->text, b->text);
+        return a->negative == b->negative && a->exponent == b->exponent &&
+               upsink_slice_equal(a->text, b->text);
     if (a->count != b->count)
         return false;
     for (size_t i = 0; i < a->count; i++)

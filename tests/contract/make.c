@@ -35,7 +35,8 @@ struct upsink_change make_tombstone(const char *key, int64_t offset)
 
 const char *verdict_name(enum upsink_verdict verdict)
 {
-    static const char *const names[] = {"pending", "applied", "stale", "duplicate event", "duplicate change", "rejected"};
+    static const char *const names[] = {"pending",         "applied",          "stale",
+                                        "duplicate event", "duplicate change", "rejected"};
     return (size_t)verdict < sizeof names / sizeof *names ? names[verdict] : "nonsense";
 }
 
@@ -45,7 +46,8 @@ void assert_row_is(struct fixture *fixture, struct upsink_slice key, const struc
     if (!row.found)
         fail_msg("the row of offset %lld is not there", (long long)change->offset);
     if (!row.entity.data || !json_same(row.entity, change->entity))
-        fail_msg("the entity is %.*s where %.*s was written", row.entity.len < 200 ? (int)row.entity.len : 200, row.entity.data,
+        fail_msg("the entity is %.*s where %.*s was written",
+                 row.entity.len < 200 ? (int)row.entity.len : 200, row.entity.data,
                  change->entity.len < 200 ? (int)change->entity.len : 200, change->entity.data);
     assert_false(row.fence.deleted);
     assert_int_equal(row.fence.offset, change->offset);

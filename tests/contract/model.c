@@ -19,7 +19,8 @@ static enum newer by_generation(const struct history_step *change, const struct 
     return same_place(change, known) ? compare(change->generation, known->last.generation) : NEITHER;
 }
 
-/* "By version where the view maps one"; a tombstone has none of its own. After a delete a version must exceed. */
+/* "By version where the view maps one"; a tombstone has none of its own. After a delete a version must
+ * exceed. */
 static enum newer by_version(const struct history_step *change, const struct model_entity *known)
 {
     if (!change->has_version || change->by_position)

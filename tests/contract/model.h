@@ -1,6 +1,6 @@
-/* What a view must hold, told a second time: written from the rules in words (the manual's "Order, duplicates,
- * staleness"), as a list of measures asked one after the other, and on purpose without upsink_fence_judge. And random
- * histories to try it on. */
+/* What a view must hold, told a second time: written from the rules in words (the manual's "Order,
+ * duplicates, staleness"), as a list of measures asked one after the other, and on purpose without
+ * upsink_fence_judge. And random histories to try it on. */
 #ifndef UPSINK_CONTRACT_MODEL_H
 #define UPSINK_CONTRACT_MODEL_H
 

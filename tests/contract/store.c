@@ -26,7 +26,8 @@ static void run_program(const char *const *argv, char answer[ANSWER_SIZE])
         _exit(127);
     }
     close(pipes[1]);
-    for (ssize_t got; len < ANSWER_SIZE - 1 && (got = read(pipes[0], answer + len, ANSWER_SIZE - 1 - len)) > 0;)
+    for (ssize_t got;
+         len < ANSWER_SIZE - 1 && (got = read(pipes[0], answer + len, ANSWER_SIZE - 1 - len)) > 0;)
         len += (size_t)got;
     answer[len] = '\0';
     close(pipes[0]);
@@ -61,9 +62,13 @@ static void run_sql(struct fixture *fixture, const char *template, char answer[A
     }
     assert_true(url_parse(&url, suite.url, NULL));
     if (is_kind("sqlite"))
-        run_program((const char *const[]){"sqlite3", "-bail", "-cmd", ".timeout 5000", url.path, sql.data, NULL}, answer);
+        run_program(
+            (const char *const[]){"sqlite3", "-bail", "-cmd", ".timeout 5000", url.path, sql.data, NULL},
+            answer);
     else
-        run_program((const char *const[]){"psql", "-XqAt", "-vON_ERROR_STOP=1", suite.url, "-c", sql.data, NULL}, answer);
+        run_program(
+            (const char *const[]){"psql", "-XqAt", "-vON_ERROR_STOP=1", suite.url, "-c", sql.data, NULL},
+            answer);
     url_clear(&url);
     buf_destroy(&sql);
 }
@@ -109,12 +114,13 @@ bool store_replace_table(struct fixture *fixture)
 {
     if (!has_sql())
         return false;
-    do_sql(fixture,
-           "BEGIN; DROP TABLE \"%T\"; CREATE TABLE \"%T\" (key TEXT PRIMARY KEY NOT NULL, doc TEXT NOT NULL, "
-           "_upsink_version INTEGER, _upsink_event_id TEXT, _upsink_change_id TEXT, _upsink_partition INTEGER, "
-           "_upsink_offset INTEGER, _upsink_generation INTEGER, _upsink_updated_at TEXT); COMMIT",
-           "BEGIN; CREATE TABLE \"copy_%T\" (LIKE \"%T\" INCLUDING ALL); DROP TABLE \"%T\"; "
-           "ALTER TABLE \"copy_%T\" RENAME TO \"%T\"; COMMIT");
+    do_sql(
+        fixture,
+        "BEGIN; DROP TABLE \"%T\"; CREATE TABLE \"%T\" (key TEXT PRIMARY KEY NOT NULL, doc TEXT NOT NULL, "
+        "_upsink_version INTEGER, _upsink_event_id TEXT, _upsink_change_id TEXT, _upsink_partition INTEGER, "
+        "_upsink_offset INTEGER, _upsink_generation INTEGER, _upsink_updated_at TEXT); COMMIT",
+        "BEGIN; CREATE TABLE \"copy_%T\" (LIKE \"%T\" INCLUDING ALL); DROP TABLE \"%T\"; "
+        "ALTER TABLE \"copy_%T\" RENAME TO \"%T\"; COMMIT");
     return true;
 }
 
@@ -149,11 +155,14 @@ bool store_refuse(struct fixture *fixture)
         fake->refuse(store, "*refused*");
     else if (has_sql())
         do_sql(fixture,
-               "CREATE TRIGGER refuse_insert_%T BEFORE INSERT ON \"%T\" WHEN NEW.key LIKE '%refused%' OR NEW.doc LIKE "
+               "CREATE TRIGGER refuse_insert_%T BEFORE INSERT ON \"%T\" WHEN NEW.key LIKE '%refused%' OR "
+               "NEW.doc LIKE "
                "'%refused%' BEGIN SELECT RAISE(ABORT, 'it says refused'); END;"
-               "CREATE TRIGGER refuse_update_%T BEFORE UPDATE ON \"%T\" WHEN NEW.key LIKE '%refused%' OR NEW.doc LIKE "
+               "CREATE TRIGGER refuse_update_%T BEFORE UPDATE ON \"%T\" WHEN NEW.key LIKE '%refused%' OR "
+               "NEW.doc LIKE "
                "'%refused%' BEGIN SELECT RAISE(ABORT, 'it says refused'); END",
-               "ALTER TABLE \"%T\" ADD CONSTRAINT says_refused CHECK (key NOT LIKE '%refused%' AND doc::text NOT LIKE "
+               "ALTER TABLE \"%T\" ADD CONSTRAINT says_refused CHECK (key NOT LIKE '%refused%' AND doc::text "
+               "NOT LIKE "
                "'%refused%')");
     return fake || has_sql();
 }

@@ -5,7 +5,8 @@
 
 #include "tests/contract/suite.h"
 
-/* All return false where this kind of store has no such thing; they fail the test where it should but does not work. */
+/* All return false where this kind of store has no such thing; they fail the test where it should but does
+ * not work. */
 
 /* The table is dropped; positions stay. */
 bool store_drop_table(struct fixture *fixture);

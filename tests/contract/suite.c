@@ -33,8 +33,10 @@ static void find_plugins(void)
 static bool read_arguments(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"sink", required_argument, NULL, 's'},  {"filter", required_argument, NULL, 'f'},
-        {"cases", required_argument, NULL, 'c'}, {"seed", required_argument, NULL, 'r'},
+        {"sink", required_argument, NULL, 's'},
+        {"filter", required_argument, NULL, 'f'},
+        {"cases", required_argument, NULL, 'c'},
+        {"seed", required_argument, NULL, 'r'},
         {NULL, 0, NULL, 0},
     };
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -64,7 +66,7 @@ int main(int argc, char **argv)
 {
     static const struct group *const keeping[] = {&fence_group, &life_group,  &owner_group, &target_group,
                                                   &value_group, &batch_group, &model_group, NULL};
-    static const struct group *const sqlite[] = {&sqlite_group, NULL};
+    static const struct group *const sqlite[] = {&sqlite_group, &sqlite_file_group, NULL};
     static const struct group *const printing[] = {&stdout_group, NULL};
     struct upsink_error err;
     if (!read_arguments(argc, argv)) {

@@ -24,7 +24,8 @@ extern struct suite suite;
 
 enum { PARTITIONS = 8, TOPICS = 3 };
 
-/* A view, its target, and at times an open sink. The view's topic is "orders" or "orders,orders-2,returns". */
+/* A view, its target, and at times an open sink. The view's topic is "orders" or "orders,orders-2,returns".
+ */
 struct fixture {
     struct upsink_view view;
     char name[64], table[64];
@@ -52,15 +53,18 @@ void fixture_reopen(struct fixture *fixture);
 struct upsink_position *fixture_claim(struct fixture *fixture, int topic, int32_t partition);
 
 /* The position of a partition; claimed where it was not. */
-struct upsink_position *fixture_position(struct fixture *fixture, struct upsink_slice topic, int32_t partition);
+struct upsink_position *fixture_position(struct fixture *fixture, struct upsink_slice topic,
+                                         int32_t partition);
 
 /* One call of write. The changes have to be sorted and unique. */
 bool fixture_try_write(struct fixture *fixture, const struct upsink_change *const *changes, size_t count,
                        struct upsink_result *results);
-/* Of changes in any order, with repeated keys: in as many calls as that needs, verdicts in the order given. */
+/* Of changes in any order, with repeated keys: in as many calls as that needs, verdicts in the order given.
+ */
 bool fixture_try_write_all(struct fixture *fixture, const struct upsink_change *changes, size_t count,
                            struct upsink_result *results);
-void fixture_write(struct fixture *fixture, const struct upsink_change *changes, size_t count, struct upsink_result *results);
+void fixture_write(struct fixture *fixture, const struct upsink_change *changes, size_t count,
+                   struct upsink_result *results);
 /* Stores every claimed position. */
 bool fixture_try_commit(struct fixture *fixture);
 void fixture_commit(struct fixture *fixture);
@@ -82,8 +86,8 @@ int64_t time_at(int64_t offset);
 
 const char *verdict_name(enum upsink_verdict verdict);
 
-/* Same JSON value: numbers by their exact decimal value, objects without order, of a repeated name the last. Both texts must
- * be valid JSON, otherwise they are not the same. */
+/* Same JSON value: numbers by their exact decimal value, objects without order, of a repeated name the last.
+ * Both texts must be valid JSON, otherwise they are not the same. */
 bool json_same(struct upsink_slice a, struct upsink_slice b);
 
 /* The row holds this entity, and its fence is that of the change. `version` NULL: none. */
@@ -97,8 +101,8 @@ struct group {
     const struct CMUnitTest *tests;
     size_t count;
 };
-extern const struct group fence_group, life_group, owner_group, target_group, value_group, batch_group, model_group,
-    sqlite_group, stdout_group;
+extern const struct group fence_group, life_group, owner_group, target_group, value_group, batch_group,
+    model_group, sqlite_group, sqlite_file_group, stdout_group;
 
 #define CONTRACT_TEST(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
 

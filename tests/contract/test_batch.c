@@ -28,14 +28,14 @@ static struct many *make_many(struct fixture *fixture)
 static void assert_verdict(const struct many *many, size_t i, enum upsink_verdict expected)
 {
     if (many->results[i].verdict != expected)
-        fail_msg("change %zu is %s, not %s: %s", i, verdict_name(many->results[i].verdict), verdict_name(expected),
-                 many->results[i].error ? many->results[i].error->text : "");
+        fail_msg("change %zu is %s, not %s: %s", i, verdict_name(many->results[i].verdict),
+                 verdict_name(expected), many->results[i].error ? many->results[i].error->text : "");
 }
 
 static void every_change_of_a_large_batch_has_its_verdict(void **state)
 {
-    static const enum upsink_verdict expected[5] = {UPSINK_APPLIED, UPSINK_STALE, UPSINK_APPLIED, UPSINK_DUPLICATE_EVENT,
-                                                    UPSINK_DUPLICATE_CHANGE};
+    static const enum upsink_verdict expected[5] = {UPSINK_APPLIED, UPSINK_STALE, UPSINK_APPLIED,
+                                                    UPSINK_DUPLICATE_EVENT, UPSINK_DUPLICATE_CHANGE};
     struct fixture *fixture = *state;
     int64_t rows;
     fixture_open(fixture);
@@ -67,7 +67,8 @@ static void every_change_of_a_large_batch_has_its_verdict(void **state)
     for (size_t i = 0; i < MANY; i += 7) {
         struct upsink_row row = fixture_see(fixture, next->changes[i].key);
         assert_int_equal(row.fence.deleted, i % 5 == 2);
-        assert_int_equal(row.fence.offset, i % 5 == 0 || i % 5 == 2 ? next->changes[i].offset : many->changes[i].offset);
+        assert_int_equal(row.fence.offset,
+                         i % 5 == 0 || i % 5 == 2 ? next->changes[i].offset : many->changes[i].offset);
     }
     if (store_count_rows(fixture, &rows))
         assert_int_equal(rows, MANY - MANY / 5);
@@ -141,7 +142,8 @@ static void refused_changes_may_stand_anywhere(void **state)
 {
     static const struct {
         size_t refused[6], count;
-    } cases[] = {{{199}, 1}, {{0, 199}, 2}, {{99, 100, 101}, 3}, {{0, 1, 2, 50, 198, 199}, 6}, {{127}, 1}, {{128, 130}, 2}};
+    } cases[] = {{{199}, 1}, {{0, 199}, 2},  {{99, 100, 101}, 3}, {{0, 1, 2, 50, 198, 199}, 6},
+                 {{127}, 1}, {{128, 130}, 2}};
     struct fixture *fixture = *state;
     fixture_open(fixture);
     if (!store_refuse(fixture))

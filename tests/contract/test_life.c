@@ -104,8 +104,8 @@ static void several_writes_make_one_transaction(void **state)
     struct fixture *fixture = *state;
     struct upsink_result results[4];
     fixture_open(fixture);
-    struct upsink_change changes[4] = {make_upsert(fixture, "a", 1), make_upsert(fixture, "b", 2), make_tombstone("a", 3),
-                                       make_upsert(fixture, "a", 4)};
+    struct upsink_change changes[4] = {make_upsert(fixture, "a", 1), make_upsert(fixture, "b", 2),
+                                       make_tombstone("a", 3), make_upsert(fixture, "a", 4)};
     fixture_write(fixture, changes, 4, results);
     for (size_t i = 0; i < 4; i++)
         assert_int_equal(results[i].verdict, UPSINK_APPLIED);
@@ -127,7 +127,8 @@ static void an_abort_takes_everything_back(void **state)
     struct upsink_change before[2] = {make_upsert(fixture, "a", 1), make_upsert(fixture, "b", 2)};
     fixture_write(fixture, before, 2, results);
     fixture_commit(fixture);
-    struct upsink_change changes[3] = {make_upsert(fixture, "a", 3), make_tombstone("b", 4), make_upsert(fixture, "c", 5)};
+    struct upsink_change changes[3] = {make_upsert(fixture, "a", 3), make_tombstone("b", 4),
+                                       make_upsert(fixture, "c", 5)};
     fixture_write(fixture, changes, 3, results);
     fixture_abort(fixture);
     assert_row_is(fixture, before[0].key, &before[0]);
@@ -146,7 +147,8 @@ static void after_an_abort_the_same_batch_gives_the_same_state(void **state)
     struct fixture *fixture = *state;
     struct upsink_result results[3];
     fixture_open(fixture);
-    struct upsink_change changes[3] = {make_upsert(fixture, "a", 3), make_tombstone("b", 4), make_upsert(fixture, "c", 5)};
+    struct upsink_change changes[3] = {make_upsert(fixture, "a", 3), make_tombstone("b", 4),
+                                       make_upsert(fixture, "c", 5)};
     for (int i = 0; i < 3; i++) {
         fixture_write(fixture, changes, 3, results);
         fixture_abort(fixture);

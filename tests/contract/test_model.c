@@ -6,7 +6,8 @@
 
 enum { MOST_OF_A_WAVE = 4096, SHRINK_RUNS = 400 };
 
-/* One history on its way through a sink. Keys begin with a prefix of this run, so that all can share a table. */
+/* One history on its way through a sink. Keys begin with a prefix of this run, so that all can share a table.
+ */
 struct run {
     struct fixture *fixture;
     unsigned number;
@@ -38,9 +39,11 @@ static struct upsink_change change_of(struct run *run, const struct history_step
 {
     return (struct upsink_change){
         .op = step->op,
-        .flags = (step->by_position ? UPSINK_BY_POSITION : 0u) | (step->has_version ? UPSINK_HAS_VERSION : 0u),
+        .flags =
+            (step->by_position ? UPSINK_BY_POSITION : 0u) | (step->has_version ? UPSINK_HAS_VERSION : 0u),
         .key = key_of(run, step->key),
-        .entity = upsink_slice_of(step->op == UPSINK_UPSERT ? write_text(run, "{\"n\": %d}", step->serial) : NULL),
+        .entity =
+            upsink_slice_of(step->op == UPSINK_UPSERT ? write_text(run, "{\"n\": %d}", step->serial) : NULL),
         .event_id = upsink_slice_of(write_text(run, "event %d", step->event)),
         .change_id = upsink_slice_of(write_text(run, "change %d", step->change)),
         .topic = upsink_slice_of(topic_names[step->topic]),
@@ -76,8 +79,9 @@ static bool write_wave(struct run *run)
     for (size_t i = 0; i < count; i++) {
         enum upsink_verdict expected = model_apply(&run->now, run->wave[i]);
         if (results[i].verdict != expected)
-            return fails(run, "key %d at %d:%lld is %s, not %s", run->wave[i]->key, (int)run->wave[i]->partition,
-                         (long long)run->wave[i]->offset, verdict_name(results[i].verdict), verdict_name(expected));
+            return fails(run, "key %d at %d:%lld is %s, not %s", run->wave[i]->key,
+                         (int)run->wave[i]->partition, (long long)run->wave[i]->offset,
+                         verdict_name(results[i].verdict), verdict_name(expected));
         if (run->wave[i]->repeats && expected == UPSINK_APPLIED)
             return fails(run, "key %d at %d:%lld was applied a second time", run->wave[i]->key,
                          (int)run->wave[i]->partition, (long long)run->wave[i]->offset);
@@ -85,12 +89,15 @@ static bool write_wave(struct run *run)
     return true;
 }
 
-static bool same_fence(const struct upsink_fence *fence, const struct upsink_change *last, const struct model_entity *known)
+static bool same_fence(const struct upsink_fence *fence, const struct upsink_change *last,
+                       const struct model_entity *known)
 {
-    return fence->deleted == !known->live && fence->offset == last->offset && fence->partition == last->partition &&
-           fence->generation == last->generation && fence->timestamp == last->timestamp &&
-           fence->has_version == known->has_version && (!known->has_version || fence->version == known->version) &&
-           upsink_slice_equal(fence->topic, last->topic) && upsink_slice_equal(fence->event_id, last->event_id) &&
+    return fence->deleted == !known->live && fence->offset == last->offset &&
+           fence->partition == last->partition && fence->generation == last->generation &&
+           fence->timestamp == last->timestamp && fence->has_version == known->has_version &&
+           (!known->has_version || fence->version == known->version) &&
+           upsink_slice_equal(fence->topic, last->topic) &&
+           upsink_slice_equal(fence->event_id, last->event_id) &&
            upsink_slice_equal(fence->change_id, last->change_id);
 }
 
@@ -104,13 +111,17 @@ static bool compare_key(struct run *run, int key)
         return true;
     struct upsink_change last = change_of(run, &known->last);
     if (!same_fence(&row.fence, &last, known))
-        return fails(run, "the fence of key %d is not that of %d:%lld: %sdeleted, %d:%lld, generation %lld, version %lld (%d), time %lld",
+        return fails(run,
+                     "the fence of key %d is not that of %d:%lld: %sdeleted, %d:%lld, generation %lld, "
+                     "version %lld (%d), time %lld",
                      key, (int)last.partition, (long long)last.offset, row.fence.deleted ? "" : "not ",
                      (int)row.fence.partition, (long long)row.fence.offset, (long long)row.fence.generation,
                      (long long)row.fence.version, row.fence.has_version, (long long)row.fence.timestamp);
-    /* After a soft delete the last state may be there, of an earlier generation too; after a hard one none is. */
+    /* After a soft delete the last state may be there, of an earlier generation too; after a hard one none
+     * is. */
     bool shown = known->live || (run->fixture->view.delete_mode == UPSINK_DELETE_SOFT && known->serial);
-    struct upsink_slice entity = upsink_slice_of(shown ? write_text(run, "{\"n\": %d}", known->serial) : NULL);
+    struct upsink_slice entity =
+        upsink_slice_of(shown ? write_text(run, "{\"n\": %d}", known->serial) : NULL);
     if (shown ? !row.entity.data || !json_same(row.entity, entity) : row.entity.data != NULL)
         return fails(run, "the entity of key %d is %.*s", key, row.entity.data ? (int)row.entity.len : 4,
                      row.entity.data ? row.entity.data : "none");
@@ -137,7 +148,8 @@ static bool reopen(struct run *run)
     fixture_reopen(run->fixture);
     claim_all(run->fixture);
     int64_t next = run->fixture->positions[0][1].next_offset;
-    return next == run->next_offset || fails(run, "the position is %lld, not %lld", (long long)next, (long long)run->next_offset);
+    return next == run->next_offset ||
+           fails(run, "the position is %lld, not %lld", (long long)next, (long long)run->next_offset);
 }
 
 static bool take_step(struct run *run, const struct history_step *step)
@@ -168,11 +180,13 @@ static bool take_step(struct run *run, const struct history_step *step)
 }
 
 /* Adds to *live how many rows are left. */
-static bool run_history(struct fixture *fixture, const struct history *history, int64_t *live, char trouble[512])
+static bool run_history(struct fixture *fixture, const struct history *history, int64_t *live,
+                        char trouble[512])
 {
     static struct run run;
     static unsigned number;
-    run = (struct run){.fixture = fixture, .number = ++number, .next_offset = fixture->positions[0][1].next_offset};
+    run = (struct run){
+        .fixture = fixture, .number = ++number, .next_offset = fixture->positions[0][1].next_offset};
     bool good = true;
     for (size_t i = 0; good && i < history->count; i++)
         good = take_step(&run, &history->steps[i]);
@@ -198,7 +212,8 @@ static void shrink(struct fixture *fixture, struct history *history, char troubl
             assert_non_null(shorter.steps);
             shorter.count = history->count - chunk;
             memcpy(shorter.steps, history->steps, at * sizeof *shorter.steps);
-            memcpy(shorter.steps + at, history->steps + at + chunk, (shorter.count - at) * sizeof *shorter.steps);
+            memcpy(shorter.steps + at, history->steps + at + chunk,
+                   (shorter.count - at) * sizeof *shorter.steps);
             runs++;
             if (run_history(fixture, &shorter, &live, trouble)) {
                 free(shorter.steps);
@@ -239,7 +254,8 @@ static void random_histories_give_what_the_rules_say(void **state)
         char trouble[512] = "";
         history_generate(&history, seed);
         struct fixture *fixture = fixture_for(fixtures, &history);
-        if (!run_history(fixture, &history, &live[(history.soft ? 1 : 0) + (history.several_topics ? 2 : 0)], trouble)) {
+        if (!run_history(fixture, &history, &live[(history.soft ? 1 : 0) + (history.several_topics ? 2 : 0)],
+                         trouble)) {
             print_message("seed %llu: %s; made shorter:\n", (unsigned long long)seed, trouble);
             shrink(fixture, &history, trouble);
             history_print(&history);

@@ -71,7 +71,8 @@ static void one_lost_partition_spoils_the_commit_of_all(void **state)
 static void an_unclaimed_partition_can_not_be_committed(void **state)
 {
     struct fixture *fixture = *state;
-    struct upsink_position position = {.topic = upsink_slice_of(topic_names[0]), .partition = 4, .epoch = 1, .next_offset = 3};
+    struct upsink_position position = {
+        .topic = upsink_slice_of(topic_names[0]), .partition = 4, .epoch = 1, .next_offset = 3};
     fixture_open(fixture);
     assert_false(suite.type->commit(fixture->sink, &position, 1, &fixture->err));
     assert_int_equal(fixture->err.cls, UPSINK_ERR_FENCED);
@@ -177,7 +178,8 @@ static void two_owners_may_write_the_same_keys_at_once(void **state)
     for (int i = 0; i < 2; i++) {
         if (writers[i].trouble)
             fail_msg("writer %d: %s", i, writers[i].trouble);
-        /* Changes come sorted by key: a store that locks rows may report a deadlock now and then, not all the time. */
+        /* Changes come sorted by key: a store that locks rows may report a deadlock now and then, not all the
+         * time. */
         assert_in_range(writers[i].outages, 0, 3);
     }
     for (int i = 0; i < KEYS; i++) {

@@ -52,7 +52,8 @@ static char *print_changes(struct fixture *fixture, const struct upsink_change *
 static void each_change_is_a_line_of_json(void **state)
 {
     static const char expected[] =
-        "{\"op\":\"upsert\",\"key\":\"a\\\"\\\\\\u000a\\u0001\xc3\xbc\",\"topic\":\"orders\",\"partition\":2,\"offset\":7,\"version\":-5,"
+        "{\"op\":\"upsert\",\"key\":\"a\\\"\\\\\\u000a\\u0001\xc3\xbc\",\"topic\":\"orders\",\"partition\":2,"
+        "\"offset\":7,\"version\":-5,"
         "\"event_id\":\"e 1\",\"change_id\":\"\",\"entity\":{ \"a\" :   1.10, \"b\":\"\\n\" }}\n"
         "{\"op\":\"delete\",\"key\":\"\",\"topic\":\"orders\",\"partition\":0,\"offset\":9}\n";
     struct fixture *fixture = *state;
@@ -78,9 +79,11 @@ static void large_entities_are_printed_whole(void **state)
     assert_non_null(entity);
     memset(entity, 'x', len);
     entity[0] = entity[len - 1] = '"';
-    struct upsink_change changes[3] = {make_upsert(fixture, "a", 1), make_upsert(fixture, "b", 2), make_upsert(fixture, "c", 3)};
+    struct upsink_change changes[3] = {make_upsert(fixture, "a", 1), make_upsert(fixture, "b", 2),
+                                       make_upsert(fixture, "c", 3)};
     changes[1].entity = (struct upsink_slice){entity, len};
-    char *text = print_changes(fixture, changes, 3), *line = strchr(text, '\n') + 1, *end = strchr(line, '\n');
+    char *text = print_changes(fixture, changes, 3), *line = strchr(text, '\n') + 1,
+         *end = strchr(line, '\n');
     assert_true((size_t)(end - line) > len);
     assert_non_null(strstr(end, "\"key\":\"c\""));
     free(text);
@@ -141,10 +144,8 @@ static void what_it_can_not_do_is_refused(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    CONTRACT_TEST(each_change_is_a_line_of_json),
-    CONTRACT_TEST(large_entities_are_printed_whole),
-    CONTRACT_TEST(a_closed_pipe_ends_it),
-    CONTRACT_TEST(a_full_disk_is_an_outage),
+    CONTRACT_TEST(each_change_is_a_line_of_json), CONTRACT_TEST(large_entities_are_printed_whole),
+    CONTRACT_TEST(a_closed_pipe_ends_it),         CONTRACT_TEST(a_full_disk_is_an_outage),
     CONTRACT_TEST(what_it_can_not_do_is_refused),
 };
 

@@ -11,7 +11,8 @@ static bool write_among_neighbours(struct fixture *fixture, struct upsink_change
     snprintf(low, sizeof low, "\x01-low-%d", (int)offset);
     snprintf(high, sizeof high, "\x7f-high-%d", (int)offset);
     offset += 3;
-    struct upsink_change changes[3] = {make_upsert(fixture, low, offset), change, make_upsert(fixture, high, offset + 2)};
+    struct upsink_change changes[3] = {make_upsert(fixture, low, offset), change,
+                                       make_upsert(fixture, high, offset + 2)};
     struct upsink_result results[3];
     changes[1].offset = offset + 1;
     fixture_write(fixture, changes, 3, results);
@@ -31,10 +32,62 @@ static bool write_among_neighbours(struct fixture *fixture, struct upsink_change
 static void odd_keys_come_back(void **state)
 {
     static const char *const keys[] = {
-        "", " ", "a", "A", "a ", " a", "'", "''", "\"", "\"\"", "\\", "\\\\", "\\n", "\\N", "\\.", "\n", "\r\n", "\t", "a\tb",
-        "\x01", "\x1f", "\x7f", "%", "%s%n", "_", "?", "$1", ":x", "@x", ";--", "{}", "{a,b}", "null", "NULL", "0", "00", "1", "1.0",
-        "1e3", "-0", "true", "{\"a\":1}", "ü", "u\xcc\x88", "\xc3\x9c", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xe2\x80\xae", "\xef\xbb\xbf",
-        "\xef\xbf\xbf", "a/b", "a.b", "../..", "key with spaces", "\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d", "\xe6\x97\xa5\xe6\x9c\xac",
+        "",
+        " ",
+        "a",
+        "A",
+        "a ",
+        " a",
+        "'",
+        "''",
+        "\"",
+        "\"\"",
+        "\\",
+        "\\\\",
+        "\\n",
+        "\\N",
+        "\\.",
+        "\n",
+        "\r\n",
+        "\t",
+        "a\tb",
+        "\x01",
+        "\x1f",
+        "\x7f",
+        "%",
+        "%s%n",
+        "_",
+        "?",
+        "$1",
+        ":x",
+        "@x",
+        ";--",
+        "{}",
+        "{a,b}",
+        "null",
+        "NULL",
+        "0",
+        "00",
+        "1",
+        "1.0",
+        "1e3",
+        "-0",
+        "true",
+        "{\"a\":1}",
+        "ü",
+        "u\xcc\x88",
+        "\xc3\x9c",
+        "\xe2\x82\xac",
+        "\xf0\x9f\x98\x80",
+        "\xe2\x80\xae",
+        "\xef\xbb\xbf",
+        "\xef\xbf\xbf",
+        "a/b",
+        "a.b",
+        "../..",
+        "key with spaces",
+        "\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d",
+        "\xe6\x97\xa5\xe6\x9c\xac",
     };
     struct fixture *fixture = *state;
     enum { COUNT = sizeof keys / sizeof *keys };
@@ -78,7 +131,8 @@ static void long_keys_come_back_or_are_refused_alone(void **state)
     static const struct {
         size_t len;
         bool needed;
-    } cases[] = {{255, true}, {1024, true}, {2000, true}, {3000, false}, {9000, false}, {70000, false}, {1200000, false}};
+    } cases[] = {{255, true},   {1024, true},   {2000, true},    {3000, false},
+                 {9000, false}, {70000, false}, {1200000, false}};
     struct fixture *fixture = *state;
     fixture_open(fixture);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -113,13 +167,46 @@ static void long_ids_come_back(void **state)
 static void odd_entities_come_back(void **state)
 {
     static const char *const entities[] = {
-        "{}", "[]", "null", "true", "false", "0", "-0", "\"\"", "\" \"", "1", "[null]", "[[],{},[[]]]", "{\"\":{\"\":\"\"}}",
-        "9007199254740993", "9223372036854775807", "-9223372036854775808", "18446744073709551616",
-        "123456789012345678901234567890.123456789012345678901234567890", "0.1", "1.10", "1e2", "1E+2", "1.5e-7", "0.000000000000000000001",
-        "1e100", "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\u00e9\\u20ac\\ud83d\\ude00\"", "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"", "\"\\u001f\x7f\"",
-        "{\"a\\u0062\":1,\"\\\"\":2}", " \t\r\n{ \"a\" :\n1 , \"b\"\t:[ 1 ,2 ] }\n", "{\"z\":1,\"a\":2,\"m\":{\"y\":1,\"b\":2}}",
-        "{\"key\":\"x\",\"doc\":{},\"_upsink_version\":7,\"_upsink\":{\"v\":1}}", "\"'; DROP TABLE x; --\"", "{\"$set\":{\"a.b\":1}}",
-        "\"\\\\N\"", "\"\\\\.\"", "[1,\"a\",null,{\"b\":[]}]", "\"%s%n\"", "{\"n\":[0,-0.0,1e0,10e-1,0.10e1]}",
+        "{}",
+        "[]",
+        "null",
+        "true",
+        "false",
+        "0",
+        "-0",
+        "\"\"",
+        "\" \"",
+        "1",
+        "[null]",
+        "[[],{},[[]]]",
+        "{\"\":{\"\":\"\"}}",
+        "9007199254740993",
+        "9223372036854775807",
+        "-9223372036854775808",
+        "18446744073709551616",
+        "123456789012345678901234567890.123456789012345678901234567890",
+        "0.1",
+        "1.10",
+        "1e2",
+        "1E+2",
+        "1.5e-7",
+        "0.000000000000000000001",
+        "1e100",
+        "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"",
+        "\"\\u00e9\\u20ac\\ud83d\\ude00\"",
+        "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"",
+        "\"\\u001f\x7f\"",
+        "{\"a\\u0062\":1,\"\\\"\":2}",
+        " \t\r\n{ \"a\" :\n1 , \"b\"\t:[ 1 ,2 ] }\n",
+        "{\"z\":1,\"a\":2,\"m\":{\"y\":1,\"b\":2}}",
+        "{\"key\":\"x\",\"doc\":{},\"_upsink_version\":7,\"_upsink\":{\"v\":1}}",
+        "\"'; DROP TABLE x; --\"",
+        "{\"$set\":{\"a.b\":1}}",
+        "\"\\\\N\"",
+        "\"\\\\.\"",
+        "[1,\"a\",null,{\"b\":[]}]",
+        "\"%s%n\"",
+        "{\"n\":[0,-0.0,1e0,10e-1,0.10e1]}",
     };
     struct fixture *fixture = *state;
     enum { COUNT = sizeof entities / sizeof *entities };
@@ -182,7 +269,8 @@ static void deep_and_large_entities_come_back_or_are_refused_alone(void **state)
 
 static void what_no_number_type_holds_comes_back_or_is_refused_alone(void **state)
 {
-    static const char *const entities[] = {"1e400", "-1e400", "[1e-400]", "{\"a\":1e5000}", "1e100000", "1e-20000", "1e1000000000000"};
+    static const char *const entities[] = {"1e400",    "-1e400",   "[1e-400]",       "{\"a\":1e5000}",
+                                           "1e100000", "1e-20000", "1e1000000000000"};
     struct fixture *fixture = *state;
     fixture_open(fixture);
     for (size_t i = 0; i < sizeof entities / sizeof *entities; i++) {

@@ -35,7 +35,8 @@ static void drop_store(const char *name)
 }
 
 static void visit_rows(const char *name, const char *table, bool fences,
-                       void (*visit)(void *context, struct upsink_slice key, const struct upsink_row *row), void *context)
+                       void (*visit)(void *context, struct upsink_slice key, const struct upsink_row *row),
+                       void *context)
 {
     pthread_mutex_lock(&store_lock);
     struct table *seen = store_table(store_find(name), table);
@@ -130,8 +131,8 @@ void store_dump(const struct store *store, const char *path)
         fputs(",\"topic\":", out);
         print_text(out, mark->position.topic);
         fprintf(out, ",\"partition\":%d,\"epoch\":%lld,\"generation\":%lld,\"next_offset\":%lld}",
-                (int)mark->position.partition, (long long)mark->position.epoch, (long long)mark->position.generation,
-                (long long)mark->position.next_offset);
+                (int)mark->position.partition, (long long)mark->position.epoch,
+                (long long)mark->position.generation, (long long)mark->position.next_offset);
         separator = ",\n";
     }
     fputs("]}\n", out);

@@ -10,13 +10,13 @@
 #include <time.h>
 
 #ifdef FAKE_PLAIN
-#define NAME            "fakeplain"
+#define NAME             "fakeplain"
 #define IS_TRANSACTIONAL false
-#define CAPABILITIES    (UPSINK_KEEPS_POSITIONS | UPSINK_FENCED)
+#define CAPABILITIES     (UPSINK_KEEPS_POSITIONS | UPSINK_FENCED)
 #else
-#define NAME            "fake"
+#define NAME             "fake"
 #define IS_TRANSACTIONAL true
-#define CAPABILITIES    (UPSINK_KEEPS_POSITIONS | UPSINK_FENCED | UPSINK_TRANSACTIONAL)
+#define CAPABILITIES     (UPSINK_KEEPS_POSITIONS | UPSINK_FENCED | UPSINK_TRANSACTIONAL)
 #endif
 
 struct upsink_sink {
@@ -57,8 +57,8 @@ static void read_faults(const struct url *url, struct store *store)
     }
 }
 
-static bool open_sink(struct upsink_sink **sink, const struct upsink_view *view, const struct upsink_host *host,
-                      struct upsink_error *err)
+static bool open_sink(struct upsink_sink **sink, const struct upsink_view *view,
+                      const struct upsink_host *host, struct upsink_error *err)
 {
     struct url url;
     (void)host;
@@ -103,7 +103,8 @@ static bool prepare_locked(struct upsink_sink *sink, bool really, struct upsink_
     struct store *store = store_of(sink);
     struct table *table = store_table(store, sink->table_name);
     struct table *other = store_table_of_view(store, sink->view->name);
-    if (table->view && (strcmp(table->view, sink->view->name) != 0 || strcmp(table->topic, sink->view->topic) != 0))
+    if (table->view &&
+        (strcmp(table->view, sink->view->name) != 0 || strcmp(table->topic, sink->view->topic) != 0))
         return upsink_fail(err, UPSINK_ERR_FATAL, "target_taken", "%s belongs to the view %s of topic %s",
                            sink->description, table->view, table->topic);
     if (!really)
@@ -184,7 +185,8 @@ static bool begin(struct upsink_sink *sink, struct upsink_error *err)
     while (store_of(sink)->writer && result != ETIMEDOUT)
         result = pthread_cond_timedwait(&store_free, &store_lock, &until);
     if (store_of(sink)->writer)
-        return upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_busy", "another transaction holds %s", sink->description);
+        return upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_busy", "another transaction holds %s",
+                           sink->description);
     store_of(sink)->writer = sink;
     return true;
 }
@@ -261,7 +263,8 @@ static bool write_locked(struct upsink_sink *sink, struct upsink_batch *batch, s
         const struct upsink_change *change = batch->changes[i];
         const struct entry *entry = entry_find(&table->pending, change->key);
         entry = entry ? entry : entry_find(&table->rows, change->key);
-        batch->results[i] = (struct upsink_result){upsink_fence_judge(entry ? &entry->row.fence : NULL, change), NULL};
+        batch->results[i] =
+            (struct upsink_result){upsink_fence_judge(entry ? &entry->row.fence : NULL, change), NULL};
         if (batch->results[i].verdict != UPSINK_APPLIED)
             continue;
         if (store->refuse && (matches(store->refuse, change->key) || matches(store->refuse, change->entity)))
@@ -323,7 +326,8 @@ static bool commit_locked(struct upsink_sink *sink, const struct upsink_position
     return !store_takes_fault(store, FAKE_LATE) || fail_with(err, UPSINK_ERR_OUTAGE, "answer_lost_by_test");
 }
 
-static bool commit(struct upsink_sink *sink, const struct upsink_position *positions, size_t count, struct upsink_error *err)
+static bool commit(struct upsink_sink *sink, const struct upsink_position *positions, size_t count,
+                   struct upsink_error *err)
 {
     if (sink->failed)
         return fail_with(err, UPSINK_ERR_FATAL, "abort_missing");
@@ -353,7 +357,8 @@ static struct upsink_slice keep_slice(struct buf *seen, struct upsink_slice text
     return text.data ? (struct upsink_slice){seen->data + begin, text.len} : UPSINK_SLICE_ABSENT;
 }
 
-static bool read_row(struct upsink_sink *sink, struct upsink_slice key, struct upsink_row *row, struct upsink_error *err)
+static bool read_row(struct upsink_sink *sink, struct upsink_slice key, struct upsink_row *row,
+                     struct upsink_error *err)
 {
     (void)err;
     *row = (struct upsink_row){.found = false};
@@ -366,7 +371,8 @@ static bool read_row(struct upsink_sink *sink, struct upsink_slice key, struct u
         const struct upsink_fence *fence = &entry->row.fence;
         *row = entry->row;
         buf_clear(&sink->seen);
-        buf_reserve(&sink->seen, entry->row.entity.len + fence->topic.len + fence->event_id.len + fence->change_id.len);
+        buf_reserve(&sink->seen,
+                    entry->row.entity.len + fence->topic.len + fence->event_id.len + fence->change_id.len);
         row->entity = keep_slice(&sink->seen, entry->row.entity);
         row->fence.topic = keep_slice(&sink->seen, fence->topic);
         row->fence.event_id = keep_slice(&sink->seen, fence->event_id);

@@ -59,12 +59,14 @@ struct table *store_table_of_view(struct store *store, const char *view)
 struct mark *store_mark(struct store *store, const char *view, struct upsink_slice topic, int32_t partition)
 {
     for (struct mark *each = store->marks; each; each = each->next)
-        if (strcmp(each->view, view) == 0 && upsink_slice_is(topic, each->topic) && each->position.partition == partition)
+        if (strcmp(each->view, view) == 0 && upsink_slice_is(topic, each->topic) &&
+            each->position.partition == partition)
             return each;
     return NULL;
 }
 
-struct mark *store_add_mark(struct store *store, const char *view, struct upsink_slice topic, int32_t partition)
+struct mark *store_add_mark(struct store *store, const char *view, struct upsink_slice topic,
+                            int32_t partition)
 {
     struct mark *mark = must(calloc(1, sizeof *mark));
     mark->view = must(strdup(view));
@@ -136,7 +138,8 @@ void entry_put(struct rows *rows, struct upsink_slice key, const struct upsink_r
 {
     struct entry *entry = must(calloc(1, sizeof *entry));
     const struct upsink_fence *fence = &row->fence;
-    char *memory = must(malloc(key.len + row->entity.len + fence->topic.len + fence->event_id.len + fence->change_id.len + 1));
+    char *memory = must(malloc(key.len + row->entity.len + fence->topic.len + fence->event_id.len +
+                               fence->change_id.len + 1));
     entry->memory = memory;
     entry->row = *row;
     move_slice(&memory, &entry->key, key);

@@ -58,7 +58,8 @@ struct table *store_table_of_view(struct store *store, const char *view);
 
 /* NULL where there is none. */
 struct mark *store_mark(struct store *store, const char *view, struct upsink_slice topic, int32_t partition);
-struct mark *store_add_mark(struct store *store, const char *view, struct upsink_slice topic, int32_t partition);
+struct mark *store_add_mark(struct store *store, const char *view, struct upsink_slice topic,
+                            int32_t partition);
 
 struct entry *entry_find(const struct rows *rows, struct upsink_slice key);
 /* Replaces what was there; copies everything. */

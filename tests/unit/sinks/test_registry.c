@@ -120,8 +120,8 @@ static void the_list_has_what_can_not_be_loaded_too(void **state)
     assert_true(seen.broken);
 }
 
-static bool fake_open(struct upsink_sink **sink, const struct upsink_view *view, const struct upsink_host *host,
-                      struct upsink_error *err)
+static bool fake_open(struct upsink_sink **sink, const struct upsink_view *view,
+                      const struct upsink_host *host, struct upsink_error *err)
 {
     (void)sink, (void)view, (void)host, (void)err;
     return false;
@@ -131,7 +131,8 @@ static const char *fake_describe(const struct upsink_sink *sink)
     (void)sink;
     return "";
 }
-static bool fake_prepare(struct upsink_sink *sink, const struct upsink_printer *plan, struct upsink_error *err)
+static bool fake_prepare(struct upsink_sink *sink, const struct upsink_printer *plan,
+                         struct upsink_error *err)
 {
     (void)sink, (void)plan, (void)err;
     return false;
@@ -148,8 +149,17 @@ static void fake_end(struct upsink_sink *sink)
 
 static const char *const schemes[] = {"x", NULL};
 static const struct upsink_sink_type good = {
-    .abi = UPSINK_SINK_ABI, .size = sizeof good, .name = "x", .schemes = schemes, .summary = "s", .open = fake_open,
-    .describe = fake_describe, .prepare = fake_prepare, .write = fake_write, .abort = fake_end, .close = fake_end,
+    .abi = UPSINK_SINK_ABI,
+    .size = sizeof good,
+    .name = "x",
+    .schemes = schemes,
+    .summary = "s",
+    .open = fake_open,
+    .describe = fake_describe,
+    .prepare = fake_prepare,
+    .write = fake_write,
+    .abort = fake_end,
+    .close = fake_end,
 };
 
 static void a_plugin_of_another_version_is_refused(void **state)

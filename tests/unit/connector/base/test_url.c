@@ -11,7 +11,8 @@ static void a_full_url_is_taken_apart_and_decoded(void **state)
     (void)state;
     struct url url;
     struct upsink_error err;
-    assert_true(url_parse(&url, "Postgres://a%40b:p%3A%2Fw@db.example:5432/re%20ports?table=my%26t&x&y=a=b&&z=+#frag", &err));
+    assert_true(url_parse(
+        &url, "Postgres://a%40b:p%3A%2Fw@db.example:5432/re%20ports?table=my%26t&x&y=a=b&&z=+#frag", &err));
     assert_string_equal(url.scheme, "postgres");
     assert_string_equal(url.user, "a@b");
     assert_string_equal(url.password, "p:/w");
@@ -71,8 +72,26 @@ static void malformed_urls_are_refused_without_repeating_them(void **state)
 {
     (void)state;
     static const char *const cases[] = {
-        "", "orders.db", "/a/b:c", ":x", "1a:b", "a b:c", "x:%", "x:%4", "x:%zz", "x:a%00b", "x://h:99999", "x://u:s3cret/x@h",
-        "x://h:12a", "x://[::1", "x://[::1]x", "x:?s3cret=%4", "x:?%00=a", "x://s3cret%zz@h", "x://u:s3cret%@h", "x://h:-1",
+        "",
+        "orders.db",
+        "/a/b:c",
+        ":x",
+        "1a:b",
+        "a b:c",
+        "x:%",
+        "x:%4",
+        "x:%zz",
+        "x:a%00b",
+        "x://h:99999",
+        "x://u:s3cret/x@h",
+        "x://h:12a",
+        "x://[::1",
+        "x://[::1]x",
+        "x:?s3cret=%4",
+        "x:?%00=a",
+        "x://s3cret%zz@h",
+        "x://u:s3cret%@h",
+        "x://h:-1",
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct url url;
@@ -100,7 +119,8 @@ static void secrets_are_not_shown(void **state)
         {"postgres://app:pa?ss@h/db", "postgres://app@h/db"},
         {"postgres://app:pa#ss@h/db", "postgres://app@h/db"},
         {"postgres://a@b:c@h", "postgres://a@b@h"},
-        {"postgres://h/db?user=a&password=b&sslmode=require", "postgres://h/db?user=a&password=***&sslmode=require"},
+        {"postgres://h/db?user=a&password=b&sslmode=require",
+         "postgres://h/db?user=a&password=***&sslmode=require"},
         {"postgres://h/db?pass%77ord=b", "postgres://h/db?pass%77ord=***"},
         {"postgres://h/db?PASSWORD=b&x=1#t", "postgres://h/db?PASSWORD=***&x=1#t"},
         {"x:?api_key=b&authToken=c&password", "x:?api_key=***&authToken=***&password"},

@@ -14,11 +14,15 @@ static void every_result_code_has_its_class(void **state)
         const char *code, *name;
     } cases[] = {
         {SQLITE_CONSTRAINT_CHECK, "", UPSINK_ERR_RECORD, "constraint_violation", "SQLITE_CONSTRAINT_CHECK"},
-        {SQLITE_CONSTRAINT_NOTNULL, "", UPSINK_ERR_RECORD, "constraint_violation", "SQLITE_CONSTRAINT_NOTNULL"},
+        {SQLITE_CONSTRAINT_NOTNULL, "", UPSINK_ERR_RECORD, "constraint_violation",
+         "SQLITE_CONSTRAINT_NOTNULL"},
         {SQLITE_CONSTRAINT_UNIQUE, "", UPSINK_ERR_RECORD, "constraint_violation", "SQLITE_CONSTRAINT_UNIQUE"},
-        {SQLITE_CONSTRAINT_FOREIGNKEY, "", UPSINK_ERR_RECORD, "constraint_violation", "SQLITE_CONSTRAINT_FOREIGNKEY"},
-        {SQLITE_CONSTRAINT_TRIGGER, "no such table, says a trigger", UPSINK_ERR_RECORD, "constraint_violation", "SQLITE_CONSTRAINT_TRIGGER"},
-        {SQLITE_CONSTRAINT_DATATYPE, "", UPSINK_ERR_RECORD, "constraint_violation", "SQLITE_CONSTRAINT_DATATYPE"},
+        {SQLITE_CONSTRAINT_FOREIGNKEY, "", UPSINK_ERR_RECORD, "constraint_violation",
+         "SQLITE_CONSTRAINT_FOREIGNKEY"},
+        {SQLITE_CONSTRAINT_TRIGGER, "no such table, says a trigger", UPSINK_ERR_RECORD,
+         "constraint_violation", "SQLITE_CONSTRAINT_TRIGGER"},
+        {SQLITE_CONSTRAINT_DATATYPE, "", UPSINK_ERR_RECORD, "constraint_violation",
+         "SQLITE_CONSTRAINT_DATATYPE"},
         {SQLITE_CONSTRAINT_PINNED, "", UPSINK_ERR_RECORD, "constraint_violation", "SQLITE_CONSTRAINT"},
         {SQLITE_MISMATCH, "", UPSINK_ERR_RECORD, "constraint_violation", "SQLITE_MISMATCH"},
         {SQLITE_TOOBIG, "", UPSINK_ERR_RECORD, "value_too_large", "SQLITE_TOOBIG"},
@@ -45,7 +49,8 @@ static void every_result_code_has_its_class(void **state)
         {SQLITE_MISUSE, "", UPSINK_ERR_FATAL, "broken_invariant", "SQLITE_MISUSE"},
         {SQLITE_ERROR, "no such table: orders", UPSINK_ERR_TARGET_LOST, "target_lost", "SQLITE_ERROR"},
         {SQLITE_ERROR, "no such column: doc", UPSINK_ERR_TARGET_LOST, "target_lost", "SQLITE_ERROR"},
-        {SQLITE_ERROR, "table orders has no column named doc", UPSINK_ERR_TARGET_LOST, "target_lost", "SQLITE_ERROR"},
+        {SQLITE_ERROR, "table orders has no column named doc", UPSINK_ERR_TARGET_LOST, "target_lost",
+         "SQLITE_ERROR"},
         {SQLITE_ERROR, "near \"x\": syntax error", UPSINK_ERR_UNKNOWN, "sink_error", "SQLITE_ERROR"},
         {SQLITE_ERROR, NULL, UPSINK_ERR_UNKNOWN, "sink_error", "SQLITE_ERROR"},
         {SQLITE_SCHEMA, "", UPSINK_ERR_UNKNOWN, "sink_error", "SQLITE_SCHEMA"},
@@ -69,7 +74,8 @@ static void no_outage_is_a_bad_record(void **state)
         const char *code;
         int primary = result & 0xff;
         if (sqlite_classify(result, "", &code) == UPSINK_ERR_RECORD)
-            assert_true(primary == SQLITE_CONSTRAINT || primary == SQLITE_MISMATCH || primary == SQLITE_TOOBIG);
+            assert_true(primary == SQLITE_CONSTRAINT || primary == SQLITE_MISMATCH ||
+                        primary == SQLITE_TOOBIG);
     }
 }
 

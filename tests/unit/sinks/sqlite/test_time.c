@@ -43,7 +43,8 @@ static void every_day_is_that_of_the_system(void **state)
         struct tm utc;
         char text[TIME_SIZE], expected[48];
         gmtime_r(&seconds, &utc);
-        snprintf(expected, sizeof expected, "%04d-%02d-%02dT12:34:56.000789Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday);
+        snprintf(expected, sizeof expected, "%04d-%02d-%02dT12:34:56.000789Z", utc.tm_year + 1900,
+                 utc.tm_mon + 1, utc.tm_mday);
         sqlite_format_time(seconds * 1000000 + 789, text);
         assert_string_equal(text, expected);
         assert_int_equal(sqlite_parse_time(text, strlen(text)), seconds * 1000000 + 789);
@@ -52,7 +53,8 @@ static void every_day_is_that_of_the_system(void **state)
 
 static void what_is_no_time_is_unknown(void **state)
 {
-    static const char *const texts[] = {"", "x", "2023-11-14T22:13:20.12345xZ", "2023-11-14T22:13:20.123456+", "9999999999T9999999999999999"};
+    static const char *const texts[] = {"", "x", "2023-11-14T22:13:20.12345xZ", "2023-11-14T22:13:20.123456+",
+                                        "9999999999T9999999999999999"};
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         assert_int_equal(sqlite_parse_time(texts[i], strlen(texts[i])), -1);
