@@ -27,12 +27,22 @@ static bool is_ready(void *context, struct buf *reasons)
     return ready;
 }
 
+/* One line; a configuration's error needs no code, its text says it all. */
+static void print_error(const char *before, const struct upsink_error *err)
+{
+    char text[2 * sizeof err->text], detail[2 * sizeof err->detail];
+    log_escape(upsink_slice_of(err->text), text, sizeof text);
+    log_escape(upsink_slice_of(err->detail), detail, sizeof detail);
+    if (err->cls == UPSINK_ERR_CONFIG)
+        fprintf(stderr, "upsink: %s%s\n", before, text);
+    else
+        fprintf(stderr, "upsink: %s%s (%s%s%s)\n", before, text, err->code, detail[0] ? ", " : "", detail);
+}
+
 static int fail(const struct upsink_error *err)
 {
-    bool config = err->cls == UPSINK_ERR_CONFIG; /* the text says it all */
-    fprintf(stderr, config ? "upsink: %s\n" : "upsink: %s (%s%s%s)\n", err->text, err->code, err->detail[0] ? ", " : "",
-            err->detail);
-    return config ? 2 : 1;
+    print_error("", err);
+    return err->cls == UPSINK_ERR_CONFIG ? 2 : 1;
 }
 
 static bool create_views(struct service *service, struct upsink_error *err)
@@ -157,9 +167,9 @@ static int sum_up(const struct service *service)
     for (size_t i = 0; i < service->count; i++) {
         struct view *view = service->views[i];
         if (atomic_load(&view->halted)) {
-            const struct upsink_error *err = &view->halt_error;
-            fprintf(stderr, "upsink: view %s stopped: %s (%s%s%s)\n", view->settings->name, err->text, err->code,
-                    err->detail[0] ? ", " : "", err->detail);
+            char before[300];
+            snprintf(before, sizeof before, "view %s stopped: ", view->settings->name);
+            print_error(before, &view->halt_error);
             status = 1;
         }
         if (view->dead_letters)
@@ -180,6 +190,7 @@ int service_run(const struct service_options *options)
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGHUP);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of the sink, not the end */
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     log_configure((enum log_level)options->config->log_level, options->config->log_json);
 

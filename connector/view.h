@@ -16,7 +16,7 @@
 
 #include <pthread.h>
 
-enum { VIEW_WORKERS_MAX = 4, VIEW_CHUNK = 256 };
+enum { VIEW_WORKERS_MAX = 4, VIEW_CHUNK = 256, VIEW_TROUBLE_SIZE = 640 };
 
 /* All duplicate windows of a view together; with more partitions each remembers fewer records. */
 #define VIEW_WINDOW_BYTES ((size_t)48 << 20)
@@ -49,7 +49,7 @@ struct worker {
     struct lane **inbox;
     size_t inbox_count, inbox_room;
     size_t assigned; /* lanes that are or will be its own */
-    char trouble[640]; /* why it can't make progress just now; "" it can */
+    char trouble[VIEW_TROUBLE_SIZE]; /* why it can't make progress just now; "" it can */
 };
 
 struct view {
@@ -83,6 +83,7 @@ struct view {
     uint64_t recent[16]; /* stop_above: did the last 1,000 records fail? */
     uint32_t recent_count, recent_next, recent_failed;
     uint64_t dead_letters;
+    char trouble[VIEW_TROUBLE_SIZE]; /* with finding its topics; "" none */
     /* of the view's thread */
     struct source_end *ends;
     size_t end_count;
@@ -112,7 +113,8 @@ void view_halt(struct view *view, const struct upsink_error *err);
 /* Workers' side. */
 void view_register_lane(struct view *view, struct lane *lane, int worker);
 void view_release_lane(struct view *view, struct lane *lane); /* frees it */
-void view_report(struct view *view, struct worker *worker, const struct upsink_error *err); /* NULL: all well */
+/* err NULL: all well. worker NULL: about finding the topics. */
+void view_report(struct view *view, struct worker *worker, const struct upsink_error *err);
 void view_count_outcomes(struct view *view, size_t good, size_t failed);
 
 /* worker.c, worker_start.c, worker_deliver.c */
