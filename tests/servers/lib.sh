@@ -75,7 +75,8 @@ live_pid() {
     [ "$(process_start_time "$pid")" = "$started" ] && ! is_zombie "$pid" && echo "$pid"
 }
 
-children_of() { sed 's/^\([0-9]*\) (.*) [A-Za-z] \([0-9]*\) .*/\1 \2/' /proc/[0-9]*/stat 2>/dev/null | awk -v p="$1" '$2 == p { print $1 }'; }
+# A process that ends meanwhile is no error.
+children_of() { { sed 's/^\([0-9]*\) (.*) [A-Za-z] \([0-9]*\) .*/\1 \2/' /proc/[0-9]*/stat 2>/dev/null || true; } | awk -v p="$1" '$2 == p { print $1 }'; }
 
 # spawn DIR COMMAND...: in a session of its own, with the log in DIR; remembers the pid.
 spawn() {
