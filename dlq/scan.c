@@ -32,11 +32,15 @@ static void note_trouble(rd_kafka_t *rk, int code, const char *reason, void *opa
 static rd_kafka_t *make_client(const struct dlq_kafka *kafka, struct dlq_trouble *trouble,
                                struct upsink_error *err)
 {
-    /* Each partition has a queue of its own, and all of them are filled at once. */
-    static const struct dlq_property fixed[] = {
-        {"allow.auto.create.topics", "false"}, {"enable.partition.eof", "true"},
-        {"auto.offset.reset", "earliest"},     {"isolation.level", "read_committed"},
-        {"queued.max.messages.kbytes", "512"}, {"fetch.message.max.bytes", "262144"}};
+    /* Each partition has a queue of its own, and all of them are filled at once. A partition has to wait for
+     * the answer that another one waits for: a short wait. */
+    static const struct dlq_property fixed[] = {{"allow.auto.create.topics", "false"},
+                                                {"enable.partition.eof", "true"},
+                                                {"auto.offset.reset", "earliest"},
+                                                {"isolation.level", "read_committed"},
+                                                {"queued.max.messages.kbytes", "512"},
+                                                {"fetch.message.max.bytes", "262144"},
+                                                {"fetch.wait.max.ms", "10"}};
     rd_kafka_conf_t *conf =
         dlq_client_conf(kafka, RD_KAFKA_CONSUMER, NULL, 0, fixed, sizeof fixed / sizeof *fixed, err);
     if (!conf)

@@ -9,6 +9,9 @@ static const struct {
     {"run", command_run},
     {"plan", command_plan},
     {"sinks", command_sinks},
+    {"dlq list", command_dlq_list},
+    {"dlq show", command_dlq_show},
+    {"dlq stats", command_dlq_stats},
     {"demo", command_demo},
     {"generate", command_generate},
 };

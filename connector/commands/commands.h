@@ -9,6 +9,9 @@
 int command_run(const struct cli_args *args);
 int command_plan(const struct cli_args *args);
 int command_sinks(const struct cli_args *args);
+int command_dlq_list(const struct cli_args *args);
+int command_dlq_show(const struct cli_args *args);
+int command_dlq_stats(const struct cli_args *args);
 int command_demo(const struct cli_args *args);
 int command_generate(const struct cli_args *args);
 
