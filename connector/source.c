@@ -686,7 +686,8 @@ static rd_kafka_resp_err_t take_code(rd_kafka_error_t *error)
     return code;
 }
 
-bool source_open(struct source *source, const char *topic, int32_t partition, int64_t offset, struct upsink_error *err)
+bool source_open(struct source *source, const char *topic, int32_t partition, int64_t offset, rd_kafka_queue_t *queue,
+                 struct upsink_error *err)
 {
     rd_kafka_topic_partition_list_t *list = list_of(topic, partition, offset);
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST;
@@ -699,6 +700,8 @@ bool source_open(struct source *source, const char *topic, int32_t partition, in
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
             code = take_code(rd_kafka_incremental_assign(source->consumer, list));
         owned->open = code == RD_KAFKA_RESP_ERR_NO_ERROR;
+        /* Stopping took the forwarding away, and is over now: librdkafka carries these requests out in their order. */
+        forward_partition(source, &list->elems[0], queue);
     }
     pthread_mutex_unlock(&source->owned_lock);
     rd_kafka_topic_partition_list_destroy(list);

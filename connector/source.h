@@ -92,10 +92,10 @@ int64_t source_cached_high(struct source *source, const char *topic, int32_t par
 /* Committed offset of the group, -1 none or not known. */
 int64_t source_committed(struct source *source, const char *topic, int32_t partition);
 
-/* Reads the partition from the offset on; what was fetched before is dropped. OUTAGE where it is not ours any more, or
- * just being given back. */
+/* Reads the partition from the offset on, into the queue; what was fetched before is dropped. OUTAGE where it is not
+ * ours any more, or just being given back. */
 UPSINK_NODISCARD bool source_open(struct source *source, const char *topic, int32_t partition, int64_t offset,
-                                  struct upsink_error *err);
+                                  rd_kafka_queue_t *queue, struct upsink_error *err);
 
 /* Room was made in a queue that may have been full, and the partition has more: librdkafka before 2.2 looks again only
  * once a second, unless something wakes its broker thread. Cheap; nothing where the library can do it by itself. */

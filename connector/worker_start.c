@@ -143,7 +143,7 @@ bool worker_start_lane(struct worker *worker, struct lane *lane, struct upsink_e
 
 bool worker_open_lane(struct worker *worker, struct lane *lane, struct upsink_error *err)
 {
-    if (!source_open(worker->view->source, lane->topic, lane->partition, lane->expected, err))
+    if (!source_open(worker->view->source, lane->topic, lane->partition, lane->expected, worker->queue, err))
         return false;
     lane->state = lane->expected < lane->start ? LANE_WARMING : LANE_ACTIVE;
     return true;

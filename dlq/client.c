@@ -196,6 +196,9 @@ rd_kafka_t *dlq_client_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct u
     if (!rk) {
         rd_kafka_conf_destroy(conf);
         upsink_fail(err, UPSINK_ERR_CONFIG, "kafka_client", "the Kafka client can't be made: %s", reason);
+        return NULL;
     }
+    /* Without a queue to be served from, the log would be kept for ever. */
+    rd_kafka_set_log_queue(rk, NULL);
     return rk;
 }
