@@ -288,7 +288,7 @@ int command_dlq_stats(const struct cli_args *args)
     else
         fprintf(stderr, "no dead letters in %s\n", view.settings->dlq_topic);
 cleanup:
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; lines && i < count; i++)
         json_decref(lines[i]);
     free(lines);
     json_decref(codes);

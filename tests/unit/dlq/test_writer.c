@@ -2,8 +2,11 @@
 #include "mock.h"
 
 #include "clock.h"
+#include "log.h"
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <unistd.h>
 
 #define TIMEOUT_MS 20000
 
@@ -533,6 +536,27 @@ static void brokers_that_are_away_are_an_outage_and_are_named(void **state)
     dlq_writer_destroy(writer, 0);
 }
 
+static void what_librdkafka_logs_stands_in_our_log(void **state)
+{
+    struct fixture *fixture = *state;
+    char line[4097];
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+    log_set_descriptor(ends[1]);
+    rd_kafka_mock_broker_set_down(fixture->mock->cluster, -1);
+    ssize_t len = -1;
+    for (int64_t end = clock_monotonic_us() + 10 * CLOCK_SECOND; len <= 0 && clock_monotonic_us() < end;
+         usleep(10000))
+        len = read(ends[0], line, sizeof line - 1);
+    log_set_descriptor(2);
+    assert_true(len > 0);
+    line[len] = '\0';
+    assert_non_null(strstr(line, "msg=librdkafka"));
+    assert_non_null(strstr(line, "facility=FAIL"));
+    close(ends[0]);
+    close(ends[1]);
+}
+
 #define WITH(test)    cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 #define WITHOUT(test) cmocka_unit_test_setup_teardown(test, set_up_without_writer, tear_down)
 
@@ -555,6 +579,7 @@ int main(void)
         WITH(an_empty_ticket_is_written),
         WITHOUT(properties_of_a_consumer_do_not_break_the_writer),
         WITHOUT(a_wrong_property_is_named_and_its_value_kept_secret),
+        WITH(what_librdkafka_logs_stands_in_our_log),
         WITHOUT(brokers_that_are_away_are_an_outage_and_are_named),
     };
     return cmocka_run_group_tests_name("dlq/writer", tests, NULL, NULL);
