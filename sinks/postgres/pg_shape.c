@@ -5,22 +5,22 @@
 
 enum { OID_VARCHAR = 1043, OID_JSONB = 3802 };
 
+/* The remedy is what follows ALTER TABLE. */
 static bool refuse(struct upsink_sink *sink, struct upsink_error *err, const char *what, const char *remedy)
 {
-    return upsink_fail(err, UPSINK_ERR_FATAL, "target_mismatch", "%s can't hold view %s: %s. To mend it: %s",
-                       sink->description, sink->view->name, what, remedy);
+    return upsink_fail(err, UPSINK_ERR_FATAL, "target_mismatch", "%.120s can't hold view %.60s: %s. To mend it: ALTER TABLE %s %s",
+                       sink->description, sink->view->name, what, sink->tables.rows, remedy);
 }
 
 static bool refuse_column(struct upsink_sink *sink, struct upsink_error *err, const char *column, const char *expected,
                           const char *found, const char *remedy)
 {
-    char what[200], statement[300];
+    char what[200];
     if (found)
         snprintf(what, sizeof what, "column %s is %.60s where %s is expected", column, found, expected);
     else
         snprintf(what, sizeof what, "it has no column %s (%s)", column, expected);
-    snprintf(statement, sizeof statement, "ALTER TABLE %.150s %s", sink->tables.rows, remedy);
-    return refuse(sink, err, what, statement);
+    return refuse(sink, err, what, remedy);
 }
 
 struct found_column {
@@ -128,8 +128,7 @@ static bool check_columns(struct upsink_sink *sink, struct pg_shape *shape, stru
         unique = ask_about(sink, unique_sql, shape->identity.oid, err);
     done = unique != NULL;
     if (done && !is_true(unique, 0))
-        done = refuse_column(sink, err, "key", "unique", "not unique by itself (or its unique index is partial or deferrable)",
-                             "ADD PRIMARY KEY (key)");
+        done = refuse(sink, err, "column key is not unique by itself (a partial or deferrable index does not count)", "ADD PRIMARY KEY (key)");
     PQclear(columns);
     PQclear(unique);
     return done;
@@ -149,7 +148,8 @@ static bool check_kind(struct upsink_sink *sink, const struct pg_shape *shape, s
 {
     if (shape->kind == 'r' || shape->kind == 'p')
         return true;
-    return refuse(sink, err, "it is not a table", "name another table in the configuration");
+    return upsink_fail(err, UPSINK_ERR_FATAL, "target_mismatch", "%s can't hold view %s: it is not a table; name another one",
+                       sink->description, sink->view->name);
 }
 
 bool pg_read_shape(struct upsink_sink *sink, struct pg_shape *shape, struct upsink_error *err)
