@@ -40,6 +40,11 @@ void check_close(struct check *check)
     mapping_destroy(check->mapping);
 }
 
+bool check_prepare(struct check *check, struct upsink_error *err)
+{
+    return check->type->prepare(check->sink, NULL, err);
+}
+
 bool check_read(struct check *check, const char *key, struct upsink_row *row, struct upsink_error *err)
 {
     return check->type->read_row(check->sink, upsink_slice_of(key), row, err);
@@ -75,7 +80,7 @@ static const char *compare(const struct upsink_row *row, bool expected, const st
 
 bool check_rows(struct check *check, const struct feed *feed, uint32_t orders, struct upsink_error *err)
 {
-    if (!check->type->prepare(check->sink, NULL, err))
+    if (!check_prepare(check, err))
         return false;
     for (uint32_t i = 0; i < orders; i++) {
         struct order_state state;

@@ -22,6 +22,9 @@ UPSINK_NODISCARD bool check_open(struct check *check, const struct view_config *
                                  struct upsink_error *err);
 void check_close(struct check *check);
 
+/* Makes the table, as the view will. */
+UPSINK_NODISCARD bool check_prepare(struct check *check, struct upsink_error *err);
+
 /* Compares every order. False where the sink can't be read. */
 UPSINK_NODISCARD bool check_rows(struct check *check, const struct feed *feed, uint32_t orders,
                                  struct upsink_error *err);

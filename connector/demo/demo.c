@@ -124,7 +124,9 @@ bool demo_prepare(struct demo *demo, const struct demo_options *options, struct 
         return false;
     snprintf(demo->sink_name, sizeof demo->sink_name, "%s", demo->check.type->describe(demo->check.sink));
     demo->feed = feed_create(&feed, err);
-    return demo->feed && (demo->broker || feed_create_topic(demo->feed, DEMO_PARTITIONS, err));
+    /* What can't be reached is found out before anything is made. */
+    return demo->feed && (demo->broker || feed_reach(demo->feed, err)) && check_prepare(&demo->check, err) &&
+           (demo->broker || feed_create_topic(demo->feed, DEMO_PARTITIONS, err));
 }
 
 /* --- running --- */

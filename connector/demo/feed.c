@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 /* AHEAD: what the broker inside the process can keep without dropping what was not read yet. */
-enum { AHEAD = 50000, ANSWER_MS = 15000, FLUSH_MS = 30000, PAUSE_MS = 5 };
+enum { AHEAD = 50000, REACH_MS = 5000, ANSWER_MS = 15000, FLUSH_MS = 30000, PAUSE_MS = 5 };
 
 /* The event that the row of an order must hold, as of now. */
 struct expected {
@@ -35,7 +35,12 @@ static void note_trouble(rd_kafka_t *producer, int code, const char *reason, voi
 {
     (void)producer;
     struct feed *feed = opaque;
-    dlq_trouble_note(&feed->trouble, (rd_kafka_resp_err_t)code, reason);
+    char text[256];
+    snprintf(text, sizeof text, "%s", reason);
+    char *aside = strstr(text, " (after "); /* how long librdkafka was in which of its states */
+    if (aside)
+        *aside = '\0';
+    dlq_trouble_note(&feed->trouble, (rd_kafka_resp_err_t)code, text);
 }
 
 static void note_delivery(rd_kafka_t *producer, const rd_kafka_message_t *message, void *opaque)
@@ -118,6 +123,17 @@ static bool fail_topic(struct feed *feed, const char *reason, struct upsink_erro
     if (!reason)
         return dlq_trouble_fail(&feed->trouble, what, err);
     return upsink_fail(err, UPSINK_ERR_REFUSED, "kafka_refused", "%s: %s", what, reason);
+}
+
+bool feed_reach(struct feed *feed, struct upsink_error *err)
+{
+    const rd_kafka_metadata_t *metadata = NULL;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(feed->producer, 0, NULL, &metadata, REACH_MS);
+    rd_kafka_poll(feed->producer, 0); /* serves note_trouble */
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return dlq_trouble_fail(&feed->trouble, "Kafka can't be reached", err);
+    rd_kafka_metadata_destroy(metadata);
+    return true;
 }
 
 bool feed_create_topic(struct feed *feed, int32_t partitions, struct upsink_error *err)

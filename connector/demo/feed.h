@@ -23,6 +23,9 @@ struct feed;
 UPSINK_NODISCARD struct feed *feed_create(const struct feed_options *options, struct upsink_error *err);
 void feed_destroy(struct feed *feed);
 
+/* Whether the brokers answer; asked for a few seconds. */
+UPSINK_NODISCARD bool feed_reach(struct feed *feed, struct upsink_error *err);
+
 /* Makes the topic on a real cluster. */
 UPSINK_NODISCARD bool feed_create_topic(struct feed *feed, int32_t partitions, struct upsink_error *err);
 

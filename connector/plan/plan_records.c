@@ -68,12 +68,20 @@ static void map_record(struct plan *plan, const struct plan_partition *partition
     plan->record_count++;
 }
 
+/* One partition speaks for the others that fail alike. */
 static void refuse_reading(struct plan *plan, const struct plan_partition *partition,
                            const rd_kafka_message_t *message)
 {
     struct upsink_error err;
-    upsink_fail(&err, UPSINK_ERR_REFUSED, "kafka_refused", "topic %s partition %d can't be read: %s",
-                partition->topic, partition->partition, rd_kafka_message_errstr(message));
+    const char *name = rd_kafka_err2name(message->err);
+    for (size_t i = 0; i < plan->problem_count; i++)
+        if (strcmp(plan->problems[i].detail, name) == 0)
+            return;
+    upsink_fail(&err, UPSINK_ERR_REFUSED, "kafka_refused", "topic %s can't be read: partition %d: %s%s",
+                partition->topic, partition->partition, rd_kafka_message_errstr(message),
+                message->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ? "; grant this user Read on it"
+                                                                             : "");
+    upsink_error_detail(&err, "%s", name);
     plan_add_problem(plan, &err);
 }
 
