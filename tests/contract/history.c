@@ -83,15 +83,28 @@ struct topic {
     int partitions;
 };
 
+/* The same event or the same change once more, as producers repeat them: of the same version. */
+static void repeat(struct history_step *record, const struct history_step *earlier, uint64_t *random)
+{
+    if (record->key != earlier->key || record->op != earlier->op || earlier->by_position)
+        return;
+    record->change = earlier->change;
+    record->has_version = earlier->has_version;
+    record->version = earlier->version;
+    if (one_in(random, 2))
+        record->event = earlier->event;
+}
+
 static void produce(struct topic *topic, uint64_t *random)
 {
+    struct history_step all[MOST_RECORDS];
     int64_t time = 1700000000000000, version = 100;
-    int versioned = random_below(random, 2), count = 5 + random_below(random, MOST_RECORDS - 5),
-        ids = random_below(random, 2);
+    int versioned = random_below(random, 2), count = 5 + random_below(random, MOST_RECORDS - 5);
+    int ids = random_below(random, 2);
     *topic = (struct topic){.partitions = 1 + random_below(random, 3)};
-    for (int i = 1; i <= count; i++) {
-        int key = random_below(random, MODEL_KEYS), partition = key % topic->partitions,
-            kind = random_below(random, 10);
+    for (int i = 0; i < count; i++) {
+        int key = random_below(random, MODEL_KEYS), partition = key % topic->partitions;
+        int kind = random_below(random, 10);
         struct history_step record = {
             .kind = STEP_CHANGE,
             .op = kind < 7 ? UPSINK_UPSERT : UPSINK_DELETE,
@@ -100,22 +113,24 @@ static void produce(struct topic *topic, uint64_t *random)
             .partition = partition,
             .offset = topic->counts[partition] * 3,
             .time = time += 1 + random_below(random, 3),
-            .serial = i,
+            .serial = i + 1,
         };
         /* Late ones, and ties. */
         version += random_below(random, 3);
         record.has_version = versioned && (!record.by_position || one_in(random, 4));
         record.version = record.has_version ? version - (one_in(random, 3) ? random_below(random, 6) : 0) : 0;
         if (ids && !record.by_position) {
-            record.event = one_in(random, 6) && i > 1 ? 1 + random_below(random, i - 1) : i;
-            record.change = one_in(random, 3) ? 1 + random_below(random, i) : 0;
+            record.event = i + 1;
+            record.change = one_in(random, 2) ? i + 1 : 0;
+            if (i > 0 && one_in(random, 3))
+                repeat(&record, &all[random_below(random, i)], random);
         }
-        topic->records[partition][topic->counts[partition]++] = record;
+        all[i] = topic->records[partition][topic->counts[partition]++] = record;
     }
 }
 
 struct delivery {
-    int next[MODEL_PARTITIONS], committed[MODEL_PARTITIONS], furthest[MODEL_PARTITIONS];
+    int next[MODEL_PARTITIONS], committed[MODEL_PARTITIONS];
     int64_t generation[MODEL_PARTITIONS], floor;
 };
 
@@ -129,7 +144,6 @@ static void deliver(struct history *history, const struct topic *topic, struct d
         struct history_step step = topic->records[partition][number];
         step.generation = delivery->generation[partition];
         step.floor = delivery->floor;
-        step.repeats = number < delivery->furthest[partition];
         add_step(history, step);
     }
 }
@@ -142,8 +156,6 @@ static void settle(struct history *history, const struct topic *topic, struct de
     for (int p = 0; p < topic->partitions; p++) {
         if (kind == STEP_COMMIT)
             delivery->committed[p] = delivery->next[p];
-        if (delivery->committed[p] > delivery->furthest[p])
-            delivery->furthest[p] = delivery->committed[p];
         delivery->next[p] = delivery->committed[p];
     }
 }
@@ -163,7 +175,6 @@ static void step_back(const struct topic *topic, struct delivery *delivery, uint
         if (kind < 2)
             continue;
         delivery->generation[p] = newest + 1;
-        delivery->furthest[p] = 0;
     }
     if (kind == 3)
         delivery->floor = newest + 1;
@@ -196,6 +207,7 @@ void history_generate(struct history *history, uint64_t seed)
         history->several_topics = one_in(&random, 3);
         generate_chaos(history, &random);
     } else {
+        history->is_log = true;
         generate_log(history, &random);
     }
     add_plain(history, STEP_COMMIT);
@@ -221,7 +233,7 @@ static void print_change(const struct history_step *step)
         print_message(", event %d", step->event);
     if (step->change)
         print_message(", change %d", step->change);
-    print_message("%s\n", step->repeats ? " (again)" : "");
+    print_message("\n");
 }
 
 void history_print(const struct history *history)

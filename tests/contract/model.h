@@ -18,15 +18,15 @@ struct history_step {
     int key, topic, event, change;
     int32_t partition;
     int64_t offset, time, generation, floor, version;
-    int serial;   /* tells entities apart */
-    bool repeats; /* this record was committed before, in this generation: it must change nothing */
+    int serial; /* tells entities apart */
 };
 
 struct history {
     struct history_step *steps;
     size_t count, capacity;
     bool several_topics;
-    bool soft; /* soft deletes */
+    bool soft;   /* soft deletes */
+    bool is_log; /* records of a topic, in its order, some of them again: those must change nothing */
 };
 
 /* Everything about the history follows from the seed. To be given to history_clear. */
