@@ -226,6 +226,7 @@ def test_aborted_transactions_are_not_among_the_records(kafka):
     for commit, key in ((False, "aborted"), (True, "committed")):
         producer.begin_transaction()
         producer.produce(topic, key=key, value=json.dumps(order_event(key, 1)))
+        producer.flush(30)
         producer.commit_transaction() if commit else producer.abort_transaction()
     status, output, _ = plan("-o", "json", brokers=kafka.brokers, topic=topic, sink="stdout:")
     assert status == 0 and [r["key"] for r in lines(output, "record")] == ["committed"]
