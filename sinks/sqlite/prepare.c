@@ -1,5 +1,7 @@
 #include "sinks/sqlite/sqlite.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 enum { LAYOUT = 1 }; /* of the side tables; a file with a higher one belongs to a later upsink */
@@ -317,12 +319,28 @@ static bool check_version(struct upsink_sink *sink, struct upsink_error *err)
     return sqlite_ask(sink, "PRAGMA main.schema_version", 0, &sink->schema_version, err);
 }
 
+/* Whether a file could be made at the path: a plan has to say so, since it makes none. */
+static bool check_directory(struct upsink_sink *sink, struct upsink_error *err)
+{
+    char *slash = strrchr(sink->path, '/'); /* there always is one: read_path puts it there */
+    char *directory = strndup(sink->path, slash == sink->path ? 1 : (size_t)(slash - sink->path));
+    if (!directory)
+        return sqlite_fail_memory(err);
+    bool usable = access(directory, W_OK | X_OK) == 0;
+    int reason = errno;
+    free(directory);
+    return usable || upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_unreachable", "could not open %s: no file can be made there: %s",
+                                 sink->description, strerror(reason));
+}
+
 /* A plan reads what there is; of a file that is not there yet, an empty one. */
 static bool show_plan(struct upsink_sink *sink, struct preparation *p, struct upsink_error *err)
 {
     char *path = sink->path, marker[sizeof sink->marker];
     bool connected = sink->db != NULL, there = connected || access(path, F_OK) == 0, done;
     memcpy(marker, sink->marker, sizeof marker);
+    if (!there && sink->view->create && !check_directory(sink, err))
+        return false;
     if (!there)
         sink->path = ":memory:";
     done = connected || sqlite_connect(sink, true, err);

@@ -175,6 +175,12 @@ def test_a_table_of_another_shape_is_refused_and_left_alone(kafka, postgres, ord
     assert state_of_postgres(postgres) == before
 
 
+def test_a_file_that_can_not_be_made_is_found_without_making_it(kafka, orders, tmp_path):
+    status, output, errors = plan(brokers=kafka.brokers, topic=orders, sink=f"sqlite:{tmp_path}/nowhere/x.db")
+    assert status == 1 and "No such file or directory" in errors and "run would start, and try again" in output
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_table_of_another_view_is_refused(kafka, postgres, upsink, orders):
     sink = postgres.sink(f"p_{uuid.uuid4().hex[:8]}")
     assert upsink("--brokers", kafka.brokers, "--topic", orders, "--sink", sink, "--until-end").wait() == 0
