@@ -139,14 +139,6 @@ bool store_make_other_table(struct fixture *fixture)
     return has_sql();
 }
 
-bool store_lose_positions(struct fixture *fixture)
-{
-    const char *lose = "DELETE FROM _upsink_state WHERE view = '%V'";
-    if (has_sql())
-        do_sql(fixture, lose, lose);
-    return has_sql();
-}
-
 bool store_refuse(struct fixture *fixture)
 {
     const char *store;

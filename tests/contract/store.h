@@ -16,8 +16,6 @@ bool store_replace_table(struct fixture *fixture);
 bool store_empty_table(struct fixture *fixture);
 /* A table of that name, that could never hold a view. */
 bool store_make_other_table(struct fixture *fixture);
-/* The positions of the view are gone; its table stays. */
-bool store_lose_positions(struct fixture *fixture);
 /* From now on a change with "refused" in its key or entity is. */
 bool store_refuse(struct fixture *fixture);
 /* The rows that somebody sees who reads the table. */

@@ -255,6 +255,25 @@ static void names_that_differ_in_case_are_one_table(void **state)
     fixture_teardown(&other_state);
 }
 
+/* Beyond what sink.h asks for: rows of generation 3 are there, positions are not. */
+static void rows_without_positions_do_not_swallow_a_replay(void **state)
+{
+    struct fixture *fixture = *state;
+    struct upsink_change change = make_upsert(fixture, "a", 5);
+    sqlite_set_file(fixture, "x.db");
+    fixture_open(fixture);
+    change.generation = 3;
+    fixture_apply(fixture, change);
+    fixture_close(fixture);
+    sqlite_ask("x.db", "DELETE FROM _upsink_state");
+    fixture_open(fixture);
+    struct upsink_position *position = fixture_claim(fixture, 0, 0);
+    assert_int_equal(position->next_offset, -1);
+    change = make_upsert(fixture, "a", 1);
+    change.generation = change.floor = position->generation + 1;
+    assert_int_equal(fixture_apply(fixture, change), UPSINK_APPLIED);
+}
+
 static const struct CMUnitTest tests[] = {
     FILE_TEST(urls_that_name_no_file_or_table_are_refused),
     FILE_TEST(settings_are_checked),
@@ -266,6 +285,7 @@ static const struct CMUnitTest tests[] = {
     FILE_TEST(a_table_that_was_renamed_away_is_a_lost_one),
     FILE_TEST(soft_deletes_can_be_turned_on_and_off),
     FILE_TEST(names_that_differ_in_case_are_one_table),
+    FILE_TEST(rows_without_positions_do_not_swallow_a_replay),
 };
 
 const struct group sqlite_group = {"sqlite", tests, sizeof tests / sizeof *tests};

@@ -245,20 +245,6 @@ static void a_view_that_moves_to_another_table_fills_it_from_the_beginning(void 
     fill_again(fixture);
 }
 
-/* Rows of generation 3 are there, positions are not: what is read again must not be taken for stale. */
-static void rows_without_positions_do_not_swallow_a_replay(void **state)
-{
-    struct fixture *fixture = *state;
-    fill(fixture);
-    fixture_close(fixture);
-    if (!store_lose_positions(fixture))
-        return;
-    fixture_open(fixture);
-    assert_int_equal(fixture_claim(fixture, 0, 0)->next_offset, -1);
-    assert_int_equal(fixture_claim(fixture, 0, 1)->next_offset, -1);
-    fill_again(fixture);
-}
-
 static const struct CMUnitTest tests[] = {
     CONTRACT_TEST(a_target_belongs_to_one_view),
     CONTRACT_TEST(a_target_belongs_to_one_topic),
@@ -274,7 +260,6 @@ static const struct CMUnitTest tests[] = {
     CONTRACT_TEST(a_table_that_became_empty_by_deletes_is_not_filled_again),
     CONTRACT_TEST(preparing_an_intact_target_resets_nothing),
     CONTRACT_TEST(a_view_that_moves_to_another_table_fills_it_from_the_beginning),
-    CONTRACT_TEST(rows_without_positions_do_not_swallow_a_replay),
 };
 
 const struct group target_group = {"target", tests, sizeof tests / sizeof *tests};
