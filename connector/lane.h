@@ -40,6 +40,8 @@ struct lane {
     int64_t group_offset; /* last committed to Kafka, -1 none */
     struct window window;
     struct metrics_partition *metrics;
+    bool troubled;     /* of the worker: it could not be read, and nothing came since; survives a restart */
+    char trouble[256]; /* why, guarded by the view's lock; "" it can be read */
 };
 
 struct lane *lane_create(const char *topic, int32_t partition, uint32_t window_limit, struct metrics_partition *metrics);

@@ -239,6 +239,12 @@ bool view_is_ready(struct view *view, struct buf *reasons)
             ready = false;
             buf_printf(reasons, "%s: %s\n", view->settings->name, view->workers[i].trouble);
         }
+    for (size_t i = 0; ready && i < view->lane_count; i++)
+        if (view->lanes[i]->trouble[0]) {
+            ready = false;
+            buf_printf(reasons, "%s: topic %s partition %d can't be read: %s (partition_unreadable)\n", view->settings->name,
+                       view->lanes[i]->topic, (int)view->lanes[i]->partition, view->lanes[i]->trouble);
+        }
     if (ready && view->trouble[0]) {
         ready = false;
         buf_printf(reasons, "%s: %s\n", view->settings->name, view->trouble);

@@ -183,19 +183,35 @@ static bool take_record(struct worker *worker, struct lane *lane, rd_kafka_messa
     return false;
 }
 
+/* librdkafka tells of trouble once; what comes next says that it is over. */
+static void set_trouble(struct worker *worker, struct lane *lane, const char *reason)
+{
+    if (!reason && !lane->troubled)
+        return;
+    bool was_troubled = lane->troubled;
+    lane->troubled = reason != NULL;
+    pthread_mutex_lock(&worker->view->lock);
+    snprintf(lane->trouble, sizeof lane->trouble, "%s", reason ? reason : "");
+    pthread_mutex_unlock(&worker->view->lock);
+    if (was_troubled != lane->troubled)
+        log_write(reason ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
+                  reason ? "the partition can't be read; it is tried again" : "the partition can be read again",
+                  LOG_STR("view", worker->view->settings->name), LOG_STR("topic", lane->topic),
+                  LOG_INT("partition", lane->partition), LOG_INT("offset", lane->expected), LOG_STR("reason", reason));
+}
+
 /* Not a record: the end of the partition, or trouble with it. */
 static void take_event(struct worker *worker, struct lane *lane, const rd_kafka_message_t *event)
 {
     if (event->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        set_trouble(worker, lane, NULL);
         if (event->offset > lane->expected)
             lane->expected = event->offset; /* what stands there is not for readers: transaction markers */
         if (lane->expected >= lane->start)
             lane->state = LANE_ACTIVE;
         return;
     }
-    log_write(LOG_LEVEL_WARN, "the partition can't be read; it is looked at again", LOG_STR("view", worker->view->settings->name),
-              LOG_STR("topic", lane->topic), LOG_INT("partition", lane->partition), LOG_INT("offset", lane->expected),
-              LOG_STR("reason", rd_kafka_message_errstr(event)));
+    set_trouble(worker, lane, rd_kafka_message_errstr(event));
     lane->retry_at_us = -1; /* after the batch: its records are still good */
 }
 
@@ -205,10 +221,12 @@ static void take_message(struct worker *worker, rd_kafka_message_t *message)
     bool kept = false;
     if (lane && (lane->state == LANE_WARMING || lane->state == LANE_ACTIVE) && !atomic_load(&lane->revoked) &&
         lane->retry_at_us >= 0) {
-        if (message->err)
+        if (message->err) {
             take_event(worker, lane, message);
-        else
+        } else {
+            set_trouble(worker, lane, NULL);
             kept = take_record(worker, lane, message);
+        }
     }
     if (!kept)
         rd_kafka_message_destroy(message);
