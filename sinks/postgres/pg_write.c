@@ -151,11 +151,19 @@ bool pg_take_winners(struct upsink_sink *sink, struct pg_group *group, size_t fr
 
 /* --- the fast path: nothing is refused ------------------------------------------------------------------- */
 
+/* Statements that were sent and not answered yet, at most: the server must not wait for us to be scheduled. */
+enum { MOST_FLIGHTS = 4 };
+
+struct flight {
+    size_t from, to;
+};
+
 /* The answers still to come of one call of write: first those to what opened it, then those of changes. */
 struct stream {
     int openings;
-    size_t from, to; /* of the statement in flight; to 0: none is */
-    bool refused;    /* the server refuses some change */
+    struct flight flights[MOST_FLIGHTS];
+    unsigned landed, sent; /* counts; flights[n % MOST_FLIGHTS] */
+    bool refused;          /* the server refuses some change */
 };
 
 static bool check_result(struct upsink_sink *sink, struct stream *stream, const PGresult *result, struct upsink_error *err)
@@ -186,30 +194,33 @@ static bool land_openings(struct upsink_sink *sink, struct stream *stream, struc
     return true;
 }
 
+/* Reads the answer to the statement that was sent first. */
 static bool land_changes(struct upsink_sink *sink, struct stream *stream, struct pg_group *group, struct upsink_error *err)
 {
-    if (stream->to == 0)
-        return true;
     if (!land_openings(sink, stream, err))
         return false;
+    struct flight flight = stream->flights[stream->landed++ % MOST_FLIGHTS];
     PGresult *result = pg_pipeline_next(sink, "write", err);
-    bool done = check_result(sink, stream, result, err) && pg_take_winners(sink, group, stream->from, stream->to, result, err);
+    bool done = check_result(sink, stream, result, err) && pg_take_winners(sink, group, flight.from, flight.to, result, err);
     PQclear(result);
-    stream->to = 0;
     return done;
 }
 
-/* While the server works on one statement, the next is built and sent. */
+/* While the server works on one statement, the next ones are built and sent. */
 static bool stream_group(struct upsink_sink *sink, struct stream *stream, struct pg_group *group, struct upsink_error *err)
 {
     for (size_t at = 0, end; at < group->count; at = end) {
         end = pg_send_changes(sink, group, at, group->count, err);
-        if (end == 0 || !land_changes(sink, stream, group, err))
+        if (end == 0)
             return false;
-        stream->from = at;
-        stream->to = end;
+        stream->flights[stream->sent++ % MOST_FLIGHTS] = (struct flight){at, end};
+        if (stream->sent - stream->landed == MOST_FLIGHTS && !land_changes(sink, stream, group, err))
+            return false;
     }
-    return land_changes(sink, stream, group, err);
+    while (stream->landed < stream->sent)
+        if (!land_changes(sink, stream, group, err))
+            return false;
+    return true;
 }
 
 /* Keeps other writers of the table out until the transaction ends; nothing in quiet times. */

@@ -4,7 +4,7 @@
 enum { MANY = 10000 };
 #define SECRET "4111-1111-1111-1111"
 
-static char keys[MANY][16], entities[MANY][64];
+static char keys[MANY][32], entities[MANY][96];
 static struct upsink_change changes[MANY];
 static struct upsink_result results[MANY];
 
