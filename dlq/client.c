@@ -143,11 +143,15 @@ static enum log_level level_of(int syslog_level)
 
 static void write_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {
-    /* A broker that is away fills the log otherwise; what matters is told by the errors returned. AUTOCREATE
-     * is about brokers too old to be told not to create a topic that is asked for. */
+    /* FAIL and ERROR come as errors too, and are told as such. AUTOCREATE is about brokers too old to be told
+     * not to create a topic that is asked for. */
+    static const char *const known[] = {"FAIL", "ERROR", "AUTOCREATE"};
     static struct log_limit limit;
     int64_t held_back = 0;
-    enum log_level wanted = strcmp(facility, "AUTOCREATE") == 0 ? LOG_LEVEL_DEBUG : level_of(level);
+    enum log_level wanted = level_of(level);
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(facility, known[i]) == 0)
+            wanted = LOG_LEVEL_DEBUG;
     if (wanted == LOG_LEVEL_DEBUG || log_limit_pass(&limit, 1000000, &held_back))
         log_write(wanted, "librdkafka", LOG_STR("client", rd_kafka_name(rk)), LOG_STR("facility", facility),
                   LOG_STR("reason", text), LOG_INT("held_back", held_back));
