@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #define PRODUCE_REQUEST 0 /* Kafka's ApiKey */
@@ -52,6 +53,7 @@ static struct mock *mock_create(void)
     char reason[256];
     struct mock *mock = calloc(1, sizeof *mock);
     assert_non_null(mock);
+    alarm(120); /* a test that failed may keep messages, without which the consumer does not end */
     rd_kafka_conf_t *quiet = rd_kafka_conf_new();
     rd_kafka_conf_set(quiet, "log_level", "0", reason, sizeof reason);
     mock->host = rd_kafka_new(RD_KAFKA_PRODUCER, quiet, reason, sizeof reason);
@@ -76,6 +78,7 @@ static void mock_destroy(struct mock *mock)
     rd_kafka_mock_cluster_destroy(mock->cluster);
     rd_kafka_destroy(mock->host);
     free(mock);
+    alarm(0);
 }
 
 /* Takes the headers. */
