@@ -297,7 +297,7 @@ static bool reset_positions(struct preparation *p, struct upsink_error *err)
     return run(p, err);
 }
 
-static bool prepare(struct preparation *p, struct upsink_error *err)
+static bool settle(struct preparation *p, struct upsink_error *err)
 {
     struct upsink_sink *sink = p->sink;
     if (!look(p, err) || !refuse_missing(p, err))
@@ -312,6 +312,22 @@ static bool prepare(struct preparation *p, struct upsink_error *err)
     if (same && p->before.was_soft == sink->soft && strcmp(marker, sink->marker) == 0)
         return true;
     return register_view(p, err);
+}
+
+/* A missing column is met here only in our own side tables: preparing again would not help. */
+static bool prepare(struct preparation *p, struct upsink_error *err)
+{
+    if (settle(p, err) && (p->plan || sqlite_compile(p->sink, err)))
+        return true;
+    if (err && err->cls == UPSINK_ERR_TARGET_LOST && sqlite3_errcode(p->sink->db) == SQLITE_ERROR) {
+        struct upsink_error why = *err;
+        upsink_fail(err, UPSINK_ERR_FATAL, "target_mismatch",
+                    "%s: the tables _upsink_views, _upsink_state or %s of this file are not as upsink makes "
+                    "them (%.200s); use another file, or drop them and the view's table",
+                    p->sink->description, p->sink->fence_table, why.text);
+        upsink_error_detail(err, "%s", why.detail);
+    }
+    return false;
 }
 
 static bool check_version(struct upsink_sink *sink, struct upsink_error *err)
@@ -329,8 +345,9 @@ static bool check_directory(struct upsink_sink *sink, struct upsink_error *err)
     bool usable = access(directory, W_OK | X_OK) == 0;
     int reason = errno;
     free(directory);
-    return usable || upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_unreachable", "could not open %s: no file can be made there: %s",
-                                 sink->description, strerror(reason));
+    return usable || upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_unreachable",
+                                 "could not open %s: no file can be made there: %s", sink->description,
+                                 strerror(reason));
 }
 
 /* A plan reads what there is; of a file that is not there yet, an empty one. */
@@ -359,8 +376,8 @@ static bool carry_out(struct upsink_sink *sink, struct preparation *p, struct up
     bool own = sink->transaction != TRANSACTION_OPEN;
     if (own && !sqlite_run(sink, "BEGIN IMMEDIATE", "prepare", err))
         return false;
-    sink->ready = prepare(p, err) && check_version(sink, err) &&
-                  (!own || sqlite_run(sink, "COMMIT", "prepare", err)) && sqlite_compile(sink, err);
+    sink->ready =
+        prepare(p, err) && check_version(sink, err) && (!own || sqlite_run(sink, "COMMIT", "prepare", err));
     if (!sink->ready)
         sqlite_rollback(sink);
     return sink->ready;

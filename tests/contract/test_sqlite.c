@@ -255,6 +255,22 @@ static void names_that_differ_in_case_are_one_table(void **state)
     fixture_teardown(&other_state);
 }
 
+static void side_tables_of_another_shape_are_refused(void **state)
+{
+    static const char *const names[] = {"_upsink_views", "_upsink_state", "_upsink_fences_orders"};
+    struct fixture *fixture = *state;
+    fixture->view.target = "orders";
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char file[16], sql[128];
+        snprintf(file, sizeof file, "%zu.db", i);
+        snprintf(sql, sizeof sql, "CREATE TABLE %s (a)", names[i]);
+        sqlite_ask(file, sql);
+        sqlite_set_file(fixture, file);
+        sqlite_assert_fails(fixture, UPSINK_ERR_FATAL, "target_mismatch");
+        assert_non_null(strstr(fixture->err.text, names[i]));
+    }
+}
+
 /* Beyond what sink.h asks for: rows of generation 3 are there, positions are not. */
 static void rows_without_positions_do_not_swallow_a_replay(void **state)
 {
@@ -285,6 +301,7 @@ static const struct CMUnitTest tests[] = {
     FILE_TEST(a_table_that_was_renamed_away_is_a_lost_one),
     FILE_TEST(soft_deletes_can_be_turned_on_and_off),
     FILE_TEST(names_that_differ_in_case_are_one_table),
+    FILE_TEST(side_tables_of_another_shape_are_refused),
     FILE_TEST(rows_without_positions_do_not_swallow_a_replay),
 };
 
