@@ -162,6 +162,7 @@ def test_static_members_restart_without_a_rebalance(make_view, target):
     view = make_view(target, rules=VERSIONED, partitions=4)
     view.produce(states(200, partitions=4))
     first = view.run(kafka_properties={"group.instance.id": "one"})
+    wait_assigned(first, 4)
     second = view.run(kafka_properties={"group.instance.id": "two"})
     wait_assigned(second, 2)
     view.wait_caught_up(first)
