@@ -97,7 +97,7 @@ class Server:
 
 def suite_contract(only):
     with Server("postgres") as env, tempfile.TemporaryDirectory() as directory:
-        urls = {"fake": "fake:", "sqlite": f"sqlite:{directory}/contract.db", "postgres": env["POSTGRES_URL"], "stdout": "stdout:"}
+        urls = {"fake": "fake:", "fakeplain": "fakeplain:", "sqlite": f"sqlite:{directory}/contract.db", "postgres": env["POSTGRES_URL"], "stdout": "stdout:"}
         for name, url in urls.items():
             run_cmocka(BUILD / "tests/contract/suite", f"contract {name}", "--sink", url, only=only,
                        UPSINK_PLUGIN_PATH=f"{BUILD}/sinks:{BUILD}/tests/contract")
