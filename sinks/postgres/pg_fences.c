@@ -212,14 +212,13 @@ bool pg_remember_touched(struct upsink_sink *sink, const struct upsink_batch *ba
     return !pg_params_failed(&sink->touched) || pg_fail_memory(err);
 }
 
-void pg_settle_touched(struct upsink_sink *sink)
+bool pg_send_touched(struct upsink_sink *sink, struct upsink_error *err)
 {
-    struct upsink_error ignored; /* the commit stands; a lost connection shows at the next call */
     if (sink->touched_count == 0)
-        return;
+        return true;
     pg_params_end_arrays(&sink->touched, sink->touched_count);
-    PQclear(pg_query_prepared(sink, "settle delete fences", PG_SQL_SETTLE, &sink->touched, &ignored));
     sink->touched_count = 0;
+    return pg_pipeline_send_prepared(sink, PG_SQL_SETTLE, &sink->touched, err);
 }
 
 /* --- one row --------------------------------------------------------------------------------------------- */

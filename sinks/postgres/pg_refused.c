@@ -48,11 +48,11 @@ static bool reject_refused(struct pg_group *group, size_t at, const PGresult *re
                      err);
 }
 
-/* The answers to SAVEPOINT, the changes, SET CONSTRAINTS and RELEASE; *failed is the first that is none. */
+/* The answers to SAVEPOINT, the changes, perhaps SET CONSTRAINTS, and RELEASE; *failed is the first that is none. */
 static bool take_answers(struct upsink_sink *sink, struct pg_group *group, size_t from, size_t to, PGresult **failed,
                          struct upsink_error *err)
 {
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 3 + group->strict; i++) {
         PGresult *result = pg_pipeline_next(sink, "write", err);
         if (!result)
             return false;
@@ -75,7 +75,7 @@ static bool attempt(struct upsink_sink *sink, struct pg_group *group, size_t fro
     if (!pg_pipeline_begin(sink, err) || !pg_pipeline_send(sink, "SAVEPOINT upsink_part", err))
         return false;
     *end = pg_send_changes(sink, group, from, to, err);
-    if (*end == 0 || !pg_pipeline_send(sink, "SET CONSTRAINTS ALL IMMEDIATE", err) ||
+    if (*end == 0 || (group->strict && !pg_pipeline_send(sink, "SET CONSTRAINTS ALL IMMEDIATE", err)) ||
         !pg_pipeline_send(sink, "RELEASE SAVEPOINT upsink_part", err))
         return false;
     /* The sync comes first, so that the server's answers come without being asked for one by one. */
@@ -121,7 +121,8 @@ static bool write_part(struct upsink_sink *sink, struct pg_group *group, size_t 
     return true;
 }
 
-bool pg_write_refused(struct upsink_sink *sink, struct pg_group *group, struct upsink_error *err)
+bool pg_write_refused(struct upsink_sink *sink, struct pg_group *group, bool strict, struct upsink_error *err)
 {
+    group->strict = strict;
     return write_part(sink, group, 0, group->count, err);
 }

@@ -129,6 +129,7 @@ struct pg_group {
     const uint32_t *order; /* places in the batch */
     size_t count;
     size_t inserted; /* entries of sink->inserted */
+    bool strict;     /* see pg_write_refused */
 };
 
 /* Sends the changes from `from` on, as many as make a good statement but none from `to` on; returns
@@ -141,8 +142,9 @@ UPSINK_NODISCARD bool pg_take_winners(struct upsink_sink *sink, struct pg_group 
 
 /* --- pg_refused.c: changes that the server refuses ----------------------------------------------- */
 
-/* Writes the group; the changes that are refused become rejected, the others stand. */
-UPSINK_NODISCARD bool pg_write_refused(struct upsink_sink *sink, struct pg_group *group, struct upsink_error *err);
+/* Writes the group; the changes that are refused become rejected, the others stand. With `strict` deferred
+ * constraints are asked part by part, too. */
+UPSINK_NODISCARD bool pg_write_refused(struct upsink_sink *sink, struct pg_group *group, bool strict, struct upsink_error *err);
 UPSINK_NODISCARD bool pg_reject(struct upsink_batch *batch, size_t place, const char *code, const char *text,
                                 const char *detail, struct upsink_error *err);
 
@@ -165,7 +167,7 @@ UPSINK_NODISCARD bool pg_judge_losers(struct upsink_sink *sink, struct upsink_ba
  * two, the one that commits last sees both. */
 UPSINK_NODISCARD bool pg_remember_touched(struct upsink_sink *sink, const struct upsink_batch *batch, size_t inserted,
                                           struct upsink_error *err);
-void pg_settle_touched(struct upsink_sink *sink);
+UPSINK_NODISCARD bool pg_send_touched(struct upsink_sink *sink, struct upsink_error *err);
 
 bool pg_read_row(struct upsink_sink *sink, struct upsink_slice key, struct upsink_row *row, struct upsink_error *err);
 

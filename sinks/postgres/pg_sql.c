@@ -104,6 +104,10 @@ static void append_columns(struct buf *sql, const struct pg_tables *tables, cons
         buf_printf(sql, ", %s%s%s", alias, *alias ? "." : "", pg_fence_columns[i].name);
 }
 
+/* One array of each statement comes through this, so that the planner does not see how long it is: otherwise it would
+ * find a plan for a short one cheaper than the general plan, and plan anew every time. */
+#define UNSEEN "(SELECT $%d::%s[])"
+
 /* The arrays as rows: parameter 1 is the key, 2 the doc where there is one, then the fence. */
 static void append_changes(struct buf *sql, const struct pg_tables *tables, bool doc)
 {
@@ -112,7 +116,8 @@ static void append_changes(struct buf *sql, const struct pg_tables *tables, bool
     if (doc)
         buf_printf(sql, ", unnest($%d::text[]) AS doc", parameter++);
     for (int i = 0; i < pg_fence_column_count(tables); i++)
-        buf_printf(sql, ", unnest($%d::%s[]) AS %s", parameter++, pg_fence_columns[i].type, pg_fence_columns[i].name);
+        buf_printf(sql, i == PG_FENCE_PARTITION ? ", unnest(" UNSEEN ") AS %s" : ", unnest($%d::%s[]) AS %s", parameter++,
+                   pg_fence_columns[i].type, pg_fence_columns[i].name);
 }
 
 /* Delete fences are left aside here: only an entity without a row can have one, and most have a row. What was
@@ -148,7 +153,7 @@ static void append_settle(struct buf *sql, const struct pg_tables *tables)
     buf_append_text(sql, "WITH fenced AS MATERIALIZED (SELECT s.key, s.floor");
     append_columns(sql, tables, "f", 0);
     buf_printf(sql,
-               " FROM (SELECT unnest($1::text[]) AS key, unnest($2::bigint[]) AS floor) s JOIN %s f ON f.key = s.key),"
+               " FROM (SELECT unnest($1::text[]) AS key, unnest((SELECT $2::bigint[])) AS floor) s JOIN %s f ON f.key = s.key),"
                " lost AS (DELETE FROM %s t USING fenced f WHERE t.key = f.key AND NOT ",
                tables->fences, tables->rows);
     append_wins(sql, &meeting);
@@ -231,7 +236,7 @@ static void append_delete(struct buf *sql, const struct pg_tables *tables, bool 
 
 static void append_fences(struct buf *sql, const struct pg_tables *tables, bool one)
 {
-    const char *condition = one ? "= $1::text" : "= ANY ($1::text[])";
+    const char *condition = one ? "= $1::text" : "= ANY ((SELECT $1::text[])::text[])";
     buf_printf(sql, "SELECT t.key::text, true, %s", tables->soft ? "t.deleted_at IS NOT NULL" : "false");
     append_columns(sql, tables, "t", 0);
     buf_printf(sql, "%s FROM %s t WHERE t.key %s UNION ALL SELECT f.key, false, true", one ? ", t.doc::text" : "",
@@ -244,7 +249,7 @@ static void append_store(struct buf *sql, const struct pg_tables *tables)
 {
     buf_printf(sql,
                "UPDATE %s st SET generation = s.generation, floor = s.floor, next_offset = s.next_offset, note = s.note,"
-               " updated_at = now() FROM (SELECT unnest($2::text[]) AS topic, unnest($3::integer[]) AS partition,"
+               " updated_at = now() FROM (SELECT unnest($2::text[]) AS topic, unnest((SELECT $3::integer[])) AS partition,"
                " unnest($4::bigint[]) AS epoch, unnest($5::bigint[]) AS generation, unnest($6::bigint[]) AS floor,"
                " unnest($7::bigint[]) AS next_offset, unnest($8::text[]) AS note) s"
                " WHERE st.view = $1::text AND st.topic = s.topic AND st.partition = s.partition AND st.epoch = s.epoch",

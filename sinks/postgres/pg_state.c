@@ -66,18 +66,29 @@ static PGresult *store_positions(struct upsink_sink *sink, const struct upsink_p
     return pg_query_prepared(sink, "store the positions", PG_SQL_STORE, params, err);
 }
 
+static bool take_commit(struct upsink_sink *sink, struct upsink_error *err)
+{
+    PGresult *result = pg_pipeline_next(sink, "commit", err);
+    bool done = result && (pg_succeeded(result) || pg_fail_result(sink, result, "commit", err));
+    if (done && strcmp(PQcmdStatus(result), "COMMIT") != 0)
+        done = upsink_fail(err, UPSINK_ERR_UNKNOWN, "sink_error", "%s rolled the transaction back instead of committing it",
+                           sink->description);
+    if (result && !sink->broken)
+        sink->transaction = PG_NO_TRANSACTION; /* either way the server has ended it */
+    PQclear(result);
+    return done;
+}
+
+/* COMMIT, and behind it what pg_settle_inserted could not see. That may fail: the commit stands. */
 static bool finish_transaction(struct upsink_sink *sink, struct upsink_error *err)
 {
-    PGresult *result = pg_query(sink, "commit", "COMMIT", NULL, err);
-    bool done = result && strcmp(PQcmdStatus(result), "COMMIT") == 0;
-    if (result && !done)
-        upsink_fail(err, UPSINK_ERR_UNKNOWN, "sink_error", "%s rolled the transaction back instead of committing it",
-                    sink->description);
-    if (result)
-        sink->transaction = PG_NO_TRANSACTION;
-    PQclear(result);
-    if (done)
-        pg_settle_touched(sink);
+    struct upsink_error ignored;
+    if (!pg_pipeline_begin(sink, err) || !pg_pipeline_send(sink, "COMMIT", err) || !pg_send_touched(sink, err) ||
+        !pg_pipeline_sync(sink, err))
+        return false;
+    bool done = take_commit(sink, err);
+    if (!sink->broken && !pg_pipeline_drain(sink, &ignored))
+        sink->broken = true;
     return done;
 }
 

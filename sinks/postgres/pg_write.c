@@ -297,22 +297,31 @@ static bool begin_verdicts(struct upsink_batch *batch, struct upsink_error *err)
     return true;
 }
 
-static bool write_slowly(struct upsink_sink *sink, struct upsink_batch *batch, bool nested, size_t *inserted,
-                         struct upsink_error *err)
+static bool undo_write(struct upsink_sink *sink, bool nested, struct upsink_error *err)
 {
-    struct pg_group group = {0};
     char lock[400];
     if (!pg_run(sink, "take a write back", nested ? "ROLLBACK TO SAVEPOINT upsink_write" : "ROLLBACK; " PG_BEGIN, err))
         return false;
     sink->transaction = PG_IN_TRANSACTION;
     print_lock(sink, lock, sizeof lock);
-    if ((!nested && *lock && !pg_run(sink, "lock the table", lock, err)) || !begin_verdicts(batch, err))
+    return nested || !*lock || pg_run(sink, "lock the table", lock, err);
+}
+
+/* Deferred constraints are first asked at the end, as the user wants it: a record may need one that comes after it.
+ * Only where they refuse, each part has to answer for itself. */
+static bool write_slowly(struct upsink_sink *sink, struct upsink_batch *batch, bool nested, bool strict, size_t *inserted,
+                         struct upsink_error *err)
+{
+    struct pg_group group = {0};
+    if (!undo_write(sink, nested, err) || !begin_verdicts(batch, err))
         return false;
     while (next_group(sink, batch, &group))
-        if (!pg_write_refused(sink, &group, err))
+        if (!pg_write_refused(sink, &group, strict, err))
             return false;
     *inserted = group.inserted;
-    return pg_check_identity(sink, err);
+    if (pg_run(sink, "check deferred constraints", "SET CONSTRAINTS ALL IMMEDIATE", err))
+        return pg_check_identity(sink, err);
+    return !strict && !sink->broken && err->cls == UPSINK_ERR_RECORD && write_slowly(sink, batch, nested, true, inserted, err);
 }
 
 static bool write_once(struct upsink_sink *sink, struct upsink_batch *batch, bool nested, struct upsink_error *err)
@@ -327,7 +336,7 @@ static bool write_once(struct upsink_sink *sink, struct upsink_batch *batch, boo
     if (!sink->broken && !(pg_pipeline_sync(sink, end_err) && pg_pipeline_drain(sink, end_err)))
         done = false;
     if (!done && stream.refused && !sink->broken)
-        done = write_slowly(sink, batch, nested, &inserted, err);
+        done = write_slowly(sink, batch, nested, false, &inserted, err);
     return done && pg_settle_inserted(sink, batch, inserted, err) && pg_judge_losers(sink, batch, err) &&
            pg_remember_touched(sink, batch, inserted, err);
 }

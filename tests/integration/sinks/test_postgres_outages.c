@@ -315,7 +315,7 @@ struct writer {
     bool failed;
 };
 
-static char names[KEYS][8];
+static char names[KEYS][16];
 
 static bool write_round(struct writer *writer, const struct upsink_change *changes, size_t count)
 {

@@ -142,6 +142,26 @@ static void every_kind_of_constraint_names_itself(void **state)
     }
 }
 
+static void a_record_may_need_one_that_comes_after_it(void **state)
+{
+    struct desk *desk = *state;
+    refuse_negative_totals(desk, CHECK_TOTAL);
+    sql(desk, "ALTER TABLE orders ADD parent text GENERATED ALWAYS AS (doc->>'parent') STORED REFERENCES orders DEFERRABLE INITIALLY"
+              " DEFERRED");
+    need(desk, try_prepare(desk), "prepare");
+    claim(desk);
+    make_changes(100, 100, 0);
+    changes[0].entity = UPSINK_SLICE_LIT("{\"parent\":\"key-00099\"}");
+    need(desk, try_write(desk, changes, 100, results), "write");
+    need(desk, try_commit(desk), "commit");
+    assert_only_bad_refused(desk, 100, 100, "constraint_violation", "SQLSTATE 23514 constraint positive");
+    changes[0].entity = UPSINK_SLICE_LIT("{\"parent\":\"nobody\"}");
+    changes[0].offset = 1000;
+    need(desk, try_write(desk, changes, 1, results), "write");
+    assert_int_equal(results[0].verdict, UPSINK_REJECTED);
+    assert_string_equal(results[0].error->detail, "SQLSTATE 23503 constraint orders_parent_fkey");
+}
+
 static void what_jsonb_can_not_hold_is_refused_by_name(void **state)
 {
     static const struct {
@@ -267,6 +287,7 @@ int main(void)
         DESK_TEST(nothing_but_bad_records_is_survived),
         DESK_TEST(a_refusal_in_the_second_write_leaves_the_first_alone),
         DESK_TEST(every_kind_of_constraint_names_itself),
+        DESK_TEST(a_record_may_need_one_that_comes_after_it),
         DESK_TEST(what_jsonb_can_not_hold_is_refused_by_name),
         DESK_TEST(a_key_too_long_for_the_index_is_refused),
         DESK_TEST(a_delete_that_a_foreign_key_forbids_is_refused),

@@ -165,7 +165,7 @@ static void a_partitioned_table_works(void **state)
               "CREATE TABLE orders_1 PARTITION OF orders FOR VALUES WITH (MODULUS 2, REMAINDER 1)");
     desk_open(desk);
     for (int i = 0; i < 10; i++) {
-        char key[8];
+        char key[16];
         snprintf(key, sizeof key, "k%d", i);
         assert_int_equal(apply(desk, upsert(key, "1", 1 + i)), UPSINK_APPLIED);
         assert_int_equal(apply(desk, tombstone(key, 20 + i)), UPSINK_APPLIED);
