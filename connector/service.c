@@ -153,8 +153,9 @@ static void tell_dead_letters(const struct view *view)
     unsigned long long count = view->dead_letters;
     const char *records = count == 1 ? "record" : "records", *name = view->settings->name;
     if (view->settings->on_error == ON_ERROR_DLQ)
-        fprintf(stderr, "upsink: view %s: %llu %s went to the dead-letter topic %s; see them with `upsink dlq list %s`\n", name,
-                count, records, view->settings->dlq_topic, name);
+        fprintf(stderr, "upsink: view %s: %llu %s went to the dead-letter topic %s; `upsink dlq list`, with the options of this run, "
+                        "shows them\n",
+                name, count, records, view->settings->dlq_topic);
     else
         fprintf(stderr, "upsink: view %s: %llu %s skipped, as on_error says\n", name, count,
                 count == 1 ? "record was" : "records were");
