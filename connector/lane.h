@@ -15,8 +15,7 @@ enum lane_state {
     LANE_STARTING, /* not yet claimed, or to be claimed again */
     LANE_DECIDED,  /* knows where to start, but does not read yet */
     LANE_WARMING,  /* reads what was handled before, for the duplicate window and the mark */
-    LANE_ACTIVE,
-    LANE_HALTED
+    LANE_ACTIVE
 };
 
 struct lane {
@@ -24,7 +23,7 @@ struct lane {
     struct upsink_slice topic_slice;
     int32_t partition;
     uint32_t number; /* in its worker's list */
-    enum lane_state state;
+    _Atomic enum lane_state state; /* changed by the worker alone */
     const void *topic_handle; /* librdkafka's, for quick recognition */
     _Atomic bool revoked;     /* asked for by the poll thread */
     _Atomic int64_t done;     /* next offset to be handled, as the sink has it; -1 before the start */

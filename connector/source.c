@@ -25,6 +25,7 @@ struct source {
     char cluster[64];
     bool from_latest;
     bool closing;
+    bool balanced;
     int64_t drain_limit_us;
     pthread_mutex_t owned_lock;
     struct owned *owned;
@@ -241,6 +242,7 @@ static void on_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t code, rd_kafk
         clear_trouble(source);
         atomic_store(&source->in_touch, true);
         take_partitions(source, list);
+        source->balanced = true;
     } else if (code == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
         give_partitions(source, list);
     } else {
@@ -473,6 +475,11 @@ static bool is_refused(struct source *source, struct upsink_error *err)
 bool source_is_in_touch(const struct source *source)
 {
     return atomic_load(&source->in_touch);
+}
+
+bool source_is_balanced(const struct source *source)
+{
+    return source->balanced;
 }
 
 bool source_poll(struct source *source, int timeout_ms, struct upsink_error *err)

@@ -64,6 +64,9 @@ UPSINK_NODISCARD bool source_poll(struct source *source, int timeout_ms, struct 
 /* Has Kafka ever answered? Any thread. */
 bool source_is_in_touch(const struct source *source);
 
+/* Has the group ever said which partitions are ours, be it none? The view's own thread. */
+bool source_is_balanced(const struct source *source);
+
 /* A partition of the view's topics, and a point in it that the caller keeps there. */
 struct source_end {
     char *topic;

@@ -313,15 +313,18 @@ static bool look_up_ends(struct view *view, struct upsink_error *err)
     return true;
 }
 
-/* Has every partition reached the end that it had at start, here or at another instance? */
+/* Has every partition reached the end that it had at start, here or at another instance? Committed offsets alone don't
+ * tell: the target may be lost or the topic another one, which only the start of a partition finds out. */
 static bool has_reached_ends(struct view *view)
 {
+    if (!source_is_balanced(view->source))
+        return false;
     for (size_t e = 0; e < view->end_count; e++) {
         const struct source_end *end = &view->ends[e];
         int64_t done = -1;
         pthread_mutex_lock(&view->lock);
         size_t i = find_lane(view, end->topic, end->partition);
-        if (i != SIZE_MAX)
+        if (i != SIZE_MAX && view->lanes[i]->state == LANE_ACTIVE)
             done = atomic_load(&view->lanes[i]->done);
         pthread_mutex_unlock(&view->lock);
         if (i == SIZE_MAX && end->end > 0)

@@ -159,7 +159,8 @@ static bool take_record(struct worker *worker, struct lane *lane, rd_kafka_messa
         warm_lane(worker, lane, message);
         return false;
     }
-    lane->state = LANE_ACTIVE;
+    if (lane->state != LANE_ACTIVE)
+        lane->state = LANE_ACTIVE;
     struct record record = message_record(message, lane->topic_slice);
     struct upsink_change change = {0};
     struct upsink_error err;
@@ -248,7 +249,7 @@ static void ask_for_more(struct worker *worker)
 {
     for (size_t i = 0; i < worker->lane_count; i++) {
         const struct lane *lane = worker->lanes[worker->nudged++ % worker->lane_count];
-        if (lane->state >= LANE_WARMING && lane->state < LANE_HALTED &&
+        if (lane->state >= LANE_WARMING &&
             source_cached_high(worker->view->source, lane->topic, lane->partition) > lane->expected) {
             source_nudge(worker->view->source, lane->topic, lane->partition);
             return;
