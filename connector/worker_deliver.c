@@ -172,14 +172,14 @@ static bool has_moved(const struct lane *lane)
     return lane->state == LANE_ACTIVE && lane->expected > atomic_load(&lane->done);
 }
 
-/* The last record of each lane becomes its mark: hashed once a batch. */
+/* The last record of each lane becomes its mark: hashed once a batch. Transaction markers may stand behind it. */
 static void set_marks(struct worker *worker)
 {
     struct batch *batch = &worker->batch;
-    for (size_t i = 0; i < batch->record_count; i++) {
+    for (size_t i = batch->record_count; i-- > 0;) {
         const struct batch_record *record = &batch->records[i];
         struct lane *lane = worker->lanes[record->lane];
-        if (record->change.offset != lane->expected - 1)
+        if (record->change.offset <= lane->note.mark.offset)
             continue;
         const rd_kafka_message_t *message = record->message;
         lane->note.mark = (struct resume_mark){
