@@ -113,6 +113,30 @@ static void take_partition(void *context, const char *topic, int32_t partition)
               LOG_INT("partition", partition));
 }
 
+/* The caller holds the lock. */
+static void remove_lane(struct view *view, size_t i)
+{
+    struct lane *lane = view->lanes[i];
+    view->workers[view->lane_workers[i]].assigned--;
+    view->lane_count--;
+    view->lanes[i] = view->lanes[view->lane_count];
+    view->lane_workers[i] = view->lane_workers[view->lane_count];
+    share_window_budget(view);
+    metrics_set(&lane->metrics->lag, -1);
+    lane_destroy(lane);
+}
+
+/* A worker that is held up by an outage has not even seen what it was given since. The caller holds the lock. */
+static bool take_back(struct worker *worker, const struct lane *lane)
+{
+    for (size_t i = 0; i < worker->inbox_count; i++)
+        if (worker->inbox[i] == lane) {
+            worker->inbox[i] = worker->inbox[--worker->inbox_count];
+            return true;
+        }
+    return false;
+}
+
 static bool any_revoked(const struct view *view)
 {
     for (size_t i = 0; i < view->lane_count; i++)
@@ -138,9 +162,14 @@ static void give_partitions(void *context, const struct source_partition *partit
         size_t i = find_lane(view, partitions[p].topic, partitions[p].partition);
         if (i == SIZE_MAX)
             continue;
+        struct worker *worker = &view->workers[view->lane_workers[i]];
+        if (take_back(worker, view->lanes[i])) {
+            remove_lane(view, i);
+            continue;
+        }
         atomic_store(&view->lanes[i]->revoked, true);
         metrics_set(&view->lanes[i]->metrics->lag, -1);
-        rd_kafka_queue_yield(view->workers[view->lane_workers[i]].queue);
+        rd_kafka_queue_yield(worker->queue);
     }
     pthread_cond_broadcast(&view->changed);
     while (!lost && any_revoked(view) && clock_monotonic_us() - begin < source_drain_limit_us(view->source))
@@ -155,20 +184,13 @@ static void give_partitions(void *context, const struct source_partition *partit
 void view_release_lane(struct view *view, struct lane *lane)
 {
     pthread_mutex_lock(&view->lock);
-    for (size_t i = 0; i < view->lane_count; i++) {
-        if (view->lanes[i] != lane)
-            continue;
-        view->workers[view->lane_workers[i]].assigned--;
-        view->lane_count--;
-        view->lanes[i] = view->lanes[view->lane_count];
-        view->lane_workers[i] = view->lane_workers[view->lane_count];
-        break;
-    }
-    share_window_budget(view);
-    metrics_set(&lane->metrics->lag, -1);
+    for (size_t i = 0; i < view->lane_count; i++)
+        if (view->lanes[i] == lane) {
+            remove_lane(view, i);
+            break;
+        }
     pthread_cond_broadcast(&view->changed);
     pthread_mutex_unlock(&view->lock);
-    lane_destroy(lane);
 }
 
 /* --- state --- */
