@@ -40,6 +40,7 @@ struct source {
     rd_kafka_resp_err_t trouble_code;
     int64_t probe_at_us; /* monotonic: when Kafka is asked whether it answers again */
     _Atomic bool in_touch;
+    _Atomic uint32_t failed_commits;
 };
 
 /* What is upsink's own to decide. */
@@ -113,12 +114,16 @@ static void on_error(rd_kafka_t *consumer, int code, const char *reason, void *o
 static void on_commit(rd_kafka_t *consumer, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *offsets, void *opaque)
 {
     (void)consumer;
-    (void)offsets;
     struct source *source = opaque;
     static struct log_limit limit;
     int64_t held_back;
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR__NO_OFFSET && !source->closing &&
-        log_limit_pass(&limit, 10 * CLOCK_SECOND, &held_back))
+    /* Where some partitions failed only, the whole has no error. */
+    for (int i = 0; offsets && code == RD_KAFKA_RESP_ERR_NO_ERROR && i < offsets->cnt; i++)
+        code = offsets->elems[i].err;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR__NO_OFFSET)
+        return;
+    atomic_fetch_add(&source->failed_commits, 1);
+    if (!source->closing && log_limit_pass(&limit, 10 * CLOCK_SECOND, &held_back))
         log_write(LOG_LEVEL_WARN, "offsets could not be committed to the group; the next commit repeats them",
                   LOG_STR("view", source->view->name), LOG_STR("reason", rd_kafka_err2str(code)));
 }
@@ -728,9 +733,14 @@ void source_commit(struct source *source, const struct source_offset *offsets, s
         item->metadata_size = item->metadata ? strlen(offsets[i].note) : 0;
     }
     rd_kafka_resp_err_t code = rd_kafka_commit(source->consumer, list, !wait);
-    if (wait)
+    if (wait || code != RD_KAFKA_RESP_ERR_NO_ERROR)
         on_commit(source->consumer, code, list, source);
     rd_kafka_topic_partition_list_destroy(list);
+}
+
+uint32_t source_failed_commits(const struct source *source)
+{
+    return atomic_load(&source->failed_commits);
 }
 
 const char *source_cluster(const struct source *source)

@@ -106,6 +106,10 @@ void source_nudge(struct source *source, const char *topic, int32_t partition);
 
 void source_commit(struct source *source, const struct source_offset *offsets, size_t count, bool wait);
 
+/* How many commits failed so far, in part at least: where the number grew, all offsets are to be committed again. Any
+ * thread. */
+uint32_t source_failed_commits(const struct source *source);
+
 /* Microseconds that a drain may take before the group gives us up. */
 int64_t source_drain_limit_us(const struct source *source);
 

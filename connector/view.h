@@ -44,6 +44,7 @@ struct worker {
     struct backoff backoff;
     uint32_t unknown_in_a_row;
     int64_t committed_at_us; /* to the group; monotonic */
+    uint32_t failed_commits; /* of the source, that were looked at */
     rd_kafka_message_t *chunk[VIEW_CHUNK];
     /* guarded by view->lock */
     struct lane **inbox;

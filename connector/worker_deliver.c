@@ -374,9 +374,12 @@ void worker_commit_group(struct worker *worker, bool now)
     if (!offsets)
         return;
     size_t count = 0;
+    uint32_t failed = source_failed_commits(worker->view->source);
     for (size_t i = 0; i < worker->lane_count; i++) {
         struct lane *lane = worker->lanes[i];
         int64_t done = atomic_load(&lane->done);
+        if (failed != worker->failed_commits)
+            lane->group_offset = -1;
         if (lane->state < LANE_ACTIVE || done < 0 || done == lane->group_offset)
             continue;
         offsets[count] = (struct source_offset){.topic = lane->topic, .partition = lane->partition, .offset = done};
@@ -384,6 +387,7 @@ void worker_commit_group(struct worker *worker, bool now)
         lane->group_offset = done;
         lane->new_generation = false;
     }
+    worker->failed_commits = failed;
     source_commit(worker->view->source, offsets, count, now);
     free(offsets);
     worker->committed_at_us = time;
