@@ -131,10 +131,11 @@ static void exit_at_once(int signal_number)
     _exit(128 + signal_number);
 }
 
-/* From now on SIGTERM and SIGINT end the process where it stands. */
+/* From now on SIGTERM and SIGINT end the process where it stands; there is nothing to read again for. */
 static void arm_second_signal(const sigset_t *signals)
 {
     struct sigaction action = {.sa_handler = exit_at_once};
+    signal(SIGHUP, SIG_IGN);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
     pthread_sigmask(SIG_UNBLOCK, signals, NULL);
@@ -206,6 +207,7 @@ int service_run(const struct service_options *options)
         stop_views(&service);
         status = sum_up(&service);
     } else {
+        arm_second_signal(&signals);
         stop_views(&service);
         status = fail(&err);
     }

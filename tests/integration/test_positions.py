@@ -1,5 +1,6 @@
 """Where a view says that it stands must be true: ends that are reached, marks, committed offsets, partitions given back."""
 
+import signal
 import subprocess
 import uuid
 
@@ -114,3 +115,14 @@ def test_a_partition_that_comes_and_goes_in_an_outage_is_given_back_at_once(kafk
     view.wait_caught_up(first)
     assert "drained=false" not in first.errors
     assert first.stop() == 0 and third.stop() == 0
+
+
+def test_a_hangup_while_it_stops_does_not_cut_it_short(make_view, table):
+    view = make_view(table, rules=VERSIONED)
+    view.produce(OLD)
+    process = view.run()
+    view.wait_caught_up(process)
+    process.process.send_signal(signal.SIGTERM)
+    harness.wait_until(lambda: "stopping: finishing" in process.errors, every=0.001)
+    process.process.send_signal(signal.SIGHUP)
+    assert process.wait() == 0
