@@ -35,6 +35,7 @@ struct lane {
     struct resume_note note;   /* with the mark of the last record taken in */
     struct resume_mark marked; /* to be compared while warming; offset -1: nothing */
     bool mark_differs;
+    int64_t heard_us; /* when a record of it was last taken, by worker_clock */
     bool new_generation; /* the group's offset must be overwritten at once */
     int64_t group_offset; /* last committed to Kafka, -1 none */
     struct window window;

@@ -680,6 +680,14 @@ int64_t source_cached_high(struct source *source, const char *topic, int32_t par
     return high; /* negative where nothing was fetched yet */
 }
 
+int64_t source_cached_low(struct source *source, const char *topic, int32_t partition)
+{
+    int64_t low, high;
+    if (rd_kafka_get_watermark_offsets(source->consumer, topic, partition, &low, &high) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return -1;
+    return low;
+}
+
 int64_t source_committed(struct source *source, const char *topic, int32_t partition)
 {
     rd_kafka_topic_partition_list_t *list = list_of(topic, partition, RD_KAFKA_OFFSET_INVALID);

@@ -89,8 +89,9 @@ bool source_from_latest(const struct source *source);
 
 /* End of the partition, asked from the broker; -1 where it does not answer. */
 int64_t source_high(struct source *source, const char *topic, int32_t partition);
-/* The same as of the last fetch, without asking. */
+/* The same as of the last fetch, without asking; and where the partition begins. */
 int64_t source_cached_high(struct source *source, const char *topic, int32_t partition);
+int64_t source_cached_low(struct source *source, const char *topic, int32_t partition);
 
 /* Committed offset of the group, -1 none or not known. */
 int64_t source_committed(struct source *source, const char *topic, int32_t partition);

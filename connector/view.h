@@ -44,6 +44,10 @@ struct worker {
     struct backoff backoff;
     uint32_t unknown_in_a_row;
     int64_t committed_at_us; /* to the group; monotonic */
+    int64_t busy_us;   /* spent on writing: not part of worker_clock */
+    int64_t now_us;    /* worker_clock, as of the last chunk */
+    int64_t proved_us; /* when the sink last took a write, or was asked instead; monotonic */
+    unsigned losses_seen;
     uint32_t failed_commits; /* of the source, that were looked at */
     rd_kafka_message_t *chunk[VIEW_CHUNK];
     /* guarded by view->lock */
@@ -73,6 +77,7 @@ struct view {
     struct worker workers[VIEW_WORKERS_MAX];
     int worker_count;
     _Atomic bool stopping, halted, finished, ever_prepared;
+    _Atomic unsigned losses; /* how often a worker lost its lanes or the target: the others ask the sink, too */
     _Atomic uint32_t window_limit; /* records for each lane, as many as the budget has room for */
     /* guarded by lock */
     pthread_mutex_t lock;
@@ -118,7 +123,7 @@ void view_release_lane(struct view *view, struct lane *lane); /* frees it */
 void view_report(struct view *view, struct worker *worker, const struct upsink_error *err);
 void view_count_outcomes(struct view *view, size_t good, size_t failed);
 
-/* worker.c, worker_start.c, worker_deliver.c */
+/* worker.c, worker_start.c, worker_deliver.c, worker_check.c */
 void *worker_main(void *worker);
 bool worker_wait(struct worker *worker, int64_t duration_us); /* false: stopping, or a lane has to be let go */
 bool worker_prepare(struct worker *worker, struct upsink_error *err);
@@ -128,5 +133,9 @@ void worker_handle_failure(struct worker *worker, const struct upsink_error *err
 void worker_deliver(struct worker *worker);
 void worker_commit_group(struct worker *worker, bool now);
 void worker_drop_batch(struct worker *worker);
+int64_t worker_clock(const struct worker *worker); /* stands still while the worker writes */
+void worker_was_busy(struct worker *worker, int64_t since_us);
+bool worker_doubts_lane(struct worker *worker, struct lane *lane); /* true: its last record has to be seen again first */
+void worker_prove(struct worker *worker); /* asks the sink now and then, where there is nothing to write */
 
 #endif

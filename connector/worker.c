@@ -152,8 +152,9 @@ static void warm_lane(struct worker *worker, struct lane *lane, const rd_kafka_m
 /* true: the batch keeps the message. */
 static bool take_record(struct worker *worker, struct lane *lane, rd_kafka_message_t *message)
 {
-    if (message->offset < lane->expected)
+    if (message->offset < lane->expected || worker_doubts_lane(worker, lane))
         return false;
+    lane->heard_us = worker->now_us;
     lane->expected = message->offset + 1;
     if (message->offset < lane->start) {
         warm_lane(worker, lane, message);
@@ -262,6 +263,7 @@ static void fill_batch(struct worker *worker)
     rd_kafka_message_t *first = rd_kafka_consume_queue(worker->queue, IDLE_MS);
     if (!first)
         return;
+    worker->now_us = worker_clock(worker);
     take_message(worker, first);
     int64_t deadline = clock_monotonic_us() + worker->view->settings->batch_linger_us;
     bool asked = false;
@@ -269,6 +271,7 @@ static void fill_batch(struct worker *worker)
         size_t room = worker->view->settings->batch_max_records - worker->batch.entity_count;
         size_t wanted = room < VIEW_CHUNK ? room : VIEW_CHUNK;
         ssize_t count = rd_kafka_consume_batch_queue(worker->queue, 0, worker->chunk, wanted);
+        worker->now_us = worker_clock(worker);
         for (ssize_t i = 0; i < count; i++)
             take_message(worker, worker->chunk[i]);
         if (!asked || count == 0)
@@ -280,6 +283,7 @@ static void fill_batch(struct worker *worker)
         if (left <= 0)
             return;
         rd_kafka_message_t *next = rd_kafka_consume_queue(worker->queue, (int)(left / 1000 + 1));
+        worker->now_us = worker_clock(worker);
         if (next)
             take_message(worker, next);
     }
@@ -309,6 +313,7 @@ void *worker_main(void *argument)
         fill_batch(worker);
         worker_deliver(worker);
         restart_troubled(worker);
+        worker_prove(worker);
         worker_commit_group(worker, false);
     }
     accept_lanes(worker);

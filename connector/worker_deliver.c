@@ -306,6 +306,7 @@ void worker_handle_failure(struct worker *worker, const struct upsink_error *err
     view_report(view, worker, err);
     if (action == DELIVERY_RESTART) {
         int64_t pause = err->cls == UPSINK_ERR_FENCED ? CLOCK_SECOND : 0; /* the group may know of a new owner soon */
+        atomic_fetch_add(&view->losses, 1);
         for (size_t i = 0; i < worker->lane_count; i++)
             lane_restart(worker->lanes[i], clock_monotonic_us() + pause);
     }
@@ -345,7 +346,9 @@ void worker_deliver(struct worker *worker)
     }
     report_queue(worker);
     struct upsink_error err = {0};
-    while (!try_to_deliver(worker, &err)) {
+    int64_t begin = clock_monotonic_us();
+    bool smooth = true;
+    for (; !try_to_deliver(worker, &err); smooth = false) {
         worker->view->type->abort(worker->sink);
         if (worker->view->type->capabilities & UPSINK_TRANSACTIONAL)
             batch_reopen(&worker->batch);
@@ -356,6 +359,9 @@ void worker_deliver(struct worker *worker)
         }
     }
     finish_batch(worker);
+    if (smooth)
+        worker_was_busy(worker, begin);
+    worker->proved_us = clock_monotonic_us();
     worker->unknown_in_a_row = 0;
     backoff_reset(&worker->backoff);
     view_report(worker->view, worker, NULL);

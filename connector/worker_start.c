@@ -146,6 +146,7 @@ bool worker_open_lane(struct worker *worker, struct lane *lane, struct upsink_er
     if (!source_open(worker->view->source, lane->topic, lane->partition, lane->expected, worker->queue, err))
         return false;
     lane->state = lane->expected < lane->start ? LANE_WARMING : LANE_ACTIVE;
+    lane->heard_us = worker_clock(worker);
     source_nudge(worker->view->source, lane->topic, lane->partition); /* its fetcher may be asleep */
     return true;
 }
