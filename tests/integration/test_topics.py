@@ -6,7 +6,7 @@ import uuid
 
 import harness
 import pytest
-from views import POSITIONED, VERSIONED, event, wait_assigned, wait_not_ready
+from views import POSITIONED, VERSIONED, event, wait_assigned, wait_not_ready, wait_ready
 
 
 def state(key, n, partition=0, **more):
@@ -244,5 +244,5 @@ def test_a_topic_that_is_not_there_yet_is_waited_for(make_view, target, kafka):
     view.kafka.create_topic(view.topic)
     view.produce([state("a", 1)])
     view.wait_caught_up(process)
-    assert process.get("/readyz")[0] == 200
+    wait_ready(process)
     assert process.stop() == 0
