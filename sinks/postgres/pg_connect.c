@@ -19,63 +19,57 @@ static bool fail_connect(struct upsink_sink *sink, PGconn *conn, struct upsink_e
     enum upsink_error_class cls = pg_classify_sqlstate(sqlstate);
     if (PQconnectionNeedsPassword(conn))
         cls = UPSINK_ERR_REFUSED;
-    const char *code = cls == UPSINK_ERR_REFUSED && !*sqlstate ? "credentials_refused" : pg_failure_code(sqlstate);
+    const char *code =
+        cls == UPSINK_ERR_REFUSED && !*sqlstate ? "credentials_refused" : pg_failure_code(sqlstate);
     upsink_fail(err, cls, code, "can't connect to %s: %s", sink->description, text);
     if (*sqlstate)
         upsink_error_detail(err, "SQLSTATE %s", sqlstate);
     return false;
 }
 
-/* --- connecting -------------------------------------------------------------------------------------- */
+/* --- connecting ------------------------------------------------------------------------------ */
 
-enum { EXTRA_PARAMETERS = 8 };
+enum { MOST_PARAMETERS = 100 };
 
 struct parameters {
-    const char **keywords, **values;
+    const char *keywords[MOST_PARAMETERS + 1], *values[MOST_PARAMETERS + 1];
     size_t count;
 };
 
-/* Adds a parameter that the user did not set. */
-static void add_parameter(const struct upsink_sink *sink, struct parameters *parameters, const char *keyword, const char *value)
+static void add_parameter(struct parameters *parameters, const char *keyword, const char *value)
 {
-    if (pg_settings_find(&sink->settings, keyword))
+    if (parameters->count == MOST_PARAMETERS)
         return;
     parameters->keywords[parameters->count] = keyword;
     parameters->values[parameters->count++] = value;
 }
 
+/* Adds a parameter that the user did not set. */
+static void add_default(const struct upsink_sink *sink, struct parameters *parameters, const char *keyword,
+                        const char *value)
+{
+    if (!pg_settings_find(&sink->settings, keyword))
+        add_parameter(parameters, keyword, value);
+}
+
 static PGconn *start(struct upsink_sink *sink)
 {
-    const struct pg_settings *settings = &sink->settings;
     struct parameters parameters = {0};
     char timeout_ms[24], idle[24], interval[24];
     int64_t seconds = pg_timeout_us(sink) / CLOCK_SECOND;
-    PGconn *conn = NULL;
-    parameters.keywords = calloc(settings->count + EXTRA_PARAMETERS, sizeof *parameters.keywords);
-    parameters.values = calloc(settings->count + EXTRA_PARAMETERS, sizeof *parameters.values);
-    if (!parameters.keywords || !parameters.values)
-        goto cleanup;
     snprintf(timeout_ms, sizeof timeout_ms, "%lld", (long long)(pg_timeout_us(sink) / CLOCK_MS + 1));
     snprintf(idle, sizeof idle, "%lld", (long long)(seconds / 2 + 1));
     snprintf(interval, sizeof interval, "%lld", (long long)(seconds / 6 + 1));
-    for (size_t i = 0; i < settings->count; i++) {
-        if (strcmp(settings->keywords[i], "client_encoding") == 0)
-            continue; /* we write UTF-8 */
-        parameters.keywords[parameters.count] = settings->keywords[i];
-        parameters.values[parameters.count++] = settings->values[i];
-    }
-    parameters.keywords[parameters.count] = "client_encoding";
-    parameters.values[parameters.count++] = "UTF8";
-    add_parameter(sink, &parameters, "fallback_application_name", "upsink");
-    add_parameter(sink, &parameters, "tcp_user_timeout", timeout_ms);
-    add_parameter(sink, &parameters, "keepalives_idle", idle);
-    add_parameter(sink, &parameters, "keepalives_interval", interval);
-    add_parameter(sink, &parameters, "keepalives_count", "3");
-    conn = PQconnectStartParams(parameters.keywords, parameters.values, 0);
-cleanup:
-    free(parameters.keywords);
-    free(parameters.values);
-    return conn;
+    add_parameter(&parameters, "client_encoding", "UTF8"); /* what we write, whatever the user says */
+    add_default(sink, &parameters, "fallback_application_name", "upsink");
+    add_default(sink, &parameters, "tcp_user_timeout", timeout_ms);
+    add_default(sink, &parameters, "keepalives_idle", idle);
+    add_default(sink, &parameters, "keepalives_interval", interval);
+    add_default(sink, &parameters, "keepalives_count", "3");
+    for (const PQconninfoOption *option = sink->settings.options; option->keyword; option++)
+        if (option->val && *option->val && strcmp(option->keyword, "client_encoding") != 0)
+            add_parameter(&parameters, option->keyword, option->val);
+    return PQconnectStartParams(parameters.keywords, parameters.values, 0);
 }
 
 static void ignore_notice(void *context, const PGresult *result)
@@ -88,7 +82,8 @@ static void ignore_notice(void *context, const PGresult *result)
 static bool finish_start(struct upsink_sink *sink, struct upsink_error *err)
 {
     PostgresPollingStatusType status = PGRES_POLLING_WRITING;
-    int64_t begin = clock_monotonic_us(), limit = pg_timeout_us(sink) * (int64_t)(sink->settings.hosts ? sink->settings.hosts : 1);
+    int64_t begin = clock_monotonic_us(),
+            limit = pg_timeout_us(sink) * (int64_t)(sink->settings.hosts ? sink->settings.hosts : 1);
     const char *wanted = pg_settings_find(&sink->settings, "connect_timeout");
     long seconds = wanted ? strtol(wanted, NULL, 10) : 0;
     if (seconds > 0 && seconds < 86400 && seconds * CLOCK_SECOND < limit)
@@ -98,16 +93,17 @@ static bool finish_start(struct upsink_sink *sink, struct upsink_error *err)
         if (!pg_wait(sink, status == PGRES_POLLING_READING ? PG_WAIT_READ : PG_WAIT_WRITE, "connect", err))
             return false;
         if (clock_monotonic_us() - begin > limit)
-            return upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_timeout", "can't connect to %s within %lld ms", sink->description,
-                               (long long)(limit / CLOCK_MS));
+            return upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_timeout", "can't connect to %s within %lld ms",
+                               sink->description, (long long)(limit / CLOCK_MS));
         status = PQconnectPoll(sink->conn);
     }
     return status == PGRES_POLLING_OK || fail_connect(sink, sink->conn, err);
 }
 
-/* What our statements rely on. Functions and operators of other schemas must not stand in for PostgreSQL's own; hash
- * and merge joins and sequential scans are switched off because a plan made for a small table would be kept too long;
- * and a transaction that nobody ends (a process that was stopped or cut off) must not hold its locks for ever. */
+/* What our statements rely on. Functions and operators of other schemas must not stand in for PostgreSQL's
+ * own; hash and merge joins and sequential scans are switched off because a plan made for a small table would
+ * be kept too long; and a transaction that nobody ends (a process that was stopped or cut off) must not hold
+ * its locks for ever. */
 static bool set_up_session(struct upsink_sink *sink, struct upsink_error *err)
 {
     char sql[1024];
@@ -118,7 +114,8 @@ static bool set_up_session(struct upsink_sink *sink, struct upsink_error *err)
              " SET statement_timeout = %lld; SET idle_in_transaction_session_timeout = %lld;"
              " SELECT pg_catalog.set_config('search_path', pg_catalog.concat('pg_catalog, ',"
              " pg_catalog.current_setting('search_path')), false)"
-             " WHERE (pg_catalog.current_schemas(true))[1]::pg_catalog.text OPERATOR(pg_catalog.<>) 'pg_catalog'::pg_catalog.text",
+             " WHERE (pg_catalog.current_schemas(true))[1]::pg_catalog.text OPERATOR(pg_catalog.<>) "
+             "'pg_catalog'::pg_catalog.text",
              ms, ms);
     return pg_run(sink, "set up a session", sql, err);
 }
@@ -135,7 +132,8 @@ void pg_disconnect(struct upsink_sink *sink)
 
 bool pg_connect(struct upsink_sink *sink, struct upsink_error *err)
 {
-    if (sink->conn && !sink->broken && sink->transaction == PG_NO_TRANSACTION && pg_run(sink, "ask", "SELECT 1", err))
+    if (sink->conn && !sink->broken && sink->transaction == PG_NO_TRANSACTION &&
+        pg_run(sink, "ask", "SELECT 1", err))
         return true;
     pg_disconnect(sink);
     sink->conn = start(sink);
@@ -143,7 +141,8 @@ bool pg_connect(struct upsink_sink *sink, struct upsink_error *err)
         return pg_fail_memory(err);
     PQsetNoticeReceiver(sink->conn, ignore_notice, NULL);
     PQsetErrorVerbosity(sink->conn, PQERRORS_VERBOSE);
-    bool done = PQstatus(sink->conn) == CONNECTION_BAD ? fail_connect(sink, sink->conn, err) : finish_start(sink, err);
+    bool done = PQstatus(sink->conn) == CONNECTION_BAD ? fail_connect(sink, sink->conn, err)
+                                                       : finish_start(sink, err);
     if (done && PQsetnonblocking(sink->conn, 1) != 0)
         done = fail_connect(sink, sink->conn, err);
     if (done)

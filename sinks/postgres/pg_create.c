@@ -24,7 +24,9 @@ static bool create_rows(struct pg_preparation *work, struct buf *sql, struct ups
 {
     const struct pg_tables *tables = &work->sink->tables;
     buf_clear(sql);
-    buf_printf(sql, "CREATE TABLE %s (" KEY_COLUMN ",\n  doc jsonb NOT NULL", tables->rows);
+    /* Documents over 2 kB are compressed, and with the usual method that costs more than all the rest. */
+    buf_printf(sql, "CREATE TABLE %s (" KEY_COLUMN ",\n  doc jsonb %sNOT NULL", tables->rows,
+               work->can_lz4 ? "COMPRESSION lz4 " : "");
     append_fence_columns(sql, tables);
     buf_append_text(sql, tables->soft ? ",\n  deleted_at timestamptz" : "");
     /* Room for an update beside the row: it needs no new entry in the index then. */
@@ -41,7 +43,8 @@ static bool add_columns(struct pg_preparation *work, struct buf *sql, struct ups
     for (int i = 0; i < pg_fence_column_count(tables); i++) {
         if (work->shape.fence_columns >> i & 1)
             continue;
-        buf_printf(sql, "%sADD COLUMN IF NOT EXISTS %s %s", separator, pg_fence_columns[i].name, pg_fence_columns[i].type);
+        buf_printf(sql, "%sADD COLUMN IF NOT EXISTS %s %s", separator, pg_fence_columns[i].name,
+                   pg_fence_columns[i].type);
         separator = ", ";
     }
     if (tables->soft && !work->shape.has_deleted_at) {
@@ -67,11 +70,13 @@ static bool create_views(struct pg_preparation *work, struct buf *sql, struct up
     if (work->has_views)
         return true;
     buf_clear(sql);
-    buf_printf(sql,
-               "CREATE TABLE IF NOT EXISTS %s (\n  target text PRIMARY KEY,\n  view text NOT NULL,\n  topic text NOT NULL,\n"
-               "  bookkeeping integer NOT NULL,\n  target_oid bigint NOT NULL,\n  target_filenode bigint NOT NULL,\n"
-               "  generation bigint NOT NULL DEFAULT 0,\n  prepared_at timestamptz NOT NULL DEFAULT now()\n)",
-               work->sink->tables.views);
+    buf_printf(
+        sql,
+        "CREATE TABLE IF NOT EXISTS %s (\n  target text PRIMARY KEY,\n  view text NOT NULL,\n  topic text "
+        "NOT NULL,\n"
+        "  bookkeeping integer NOT NULL,\n  target_oid bigint NOT NULL,\n  target_filenode bigint NOT NULL,\n"
+        "  generation bigint NOT NULL DEFAULT 0,\n  prepared_at timestamptz NOT NULL DEFAULT now()\n)",
+        work->sink->tables.views);
     return pg_apply(work, sql, err);
 }
 
@@ -81,9 +86,11 @@ static bool create_state(struct pg_preparation *work, struct buf *sql, struct up
         return true;
     buf_clear(sql);
     buf_printf(sql,
-               "CREATE TABLE IF NOT EXISTS %s (\n  view text NOT NULL,\n  topic text NOT NULL,\n  partition integer NOT NULL,\n"
+               "CREATE TABLE IF NOT EXISTS %s (\n  view text NOT NULL,\n  topic text NOT NULL,\n  partition "
+               "integer NOT NULL,\n"
                "  epoch bigint NOT NULL,\n  generation bigint NOT NULL,\n  floor bigint NOT NULL,\n"
-               "  next_offset bigint NOT NULL,\n  note text NOT NULL,\n  updated_at timestamptz NOT NULL DEFAULT now(),\n"
+               "  next_offset bigint NOT NULL,\n  note text NOT NULL,\n  updated_at timestamptz NOT NULL "
+               "DEFAULT now(),\n"
                "  PRIMARY KEY (view, topic, partition)\n) WITH (fillfactor = 50)",
                work->sink->tables.state);
     return pg_apply(work, sql, err);
@@ -95,7 +102,8 @@ bool pg_create_missing(struct pg_preparation *work, struct upsink_error *err)
     buf_init(&sql);
     bool done = create_schema(work, &sql, err) &&
                 (work->shape.exists ? add_columns(work, &sql, err) : create_rows(work, &sql, err)) &&
-                create_fences(work, &sql, err) && create_views(work, &sql, err) && create_state(work, &sql, err);
+                create_fences(work, &sql, err) && create_views(work, &sql, err) &&
+                create_state(work, &sql, err);
     buf_destroy(&sql);
     return done;
 }

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- identity -------------------------------------------------------------------------------------------- */
+/* --- identity -------------------------------------------------------------------------------- */
 
 static void put_names(struct upsink_sink *sink)
 {
@@ -17,9 +17,10 @@ static bool compare_identity(struct upsink_sink *sink, const PGresult *result, s
     if (PQntuples(result) == 1 && pg_read_int8(PQgetvalue(result, 0, 0)) == sink->identity.oid &&
         pg_read_int8(PQgetvalue(result, 0, 1)) == sink->identity.filenode)
         return true;
-    return upsink_fail(err, UPSINK_ERR_TARGET_LOST, "target_lost",
-                       "%s was replaced, emptied or rewritten while it was written to; it has to be prepared again",
-                       sink->description);
+    return upsink_fail(
+        err, UPSINK_ERR_TARGET_LOST, "target_lost",
+        "%s was replaced, emptied or rewritten while it was written to; it has to be prepared again",
+        sink->description);
 }
 
 bool pg_send_identity(struct upsink_sink *sink, struct upsink_error *err)
@@ -46,7 +47,7 @@ bool pg_check_identity(struct upsink_sink *sink, struct upsink_error *err)
     return done;
 }
 
-/* --- fences ---------------------------------------------------------------------------------------------- */
+/* --- fences ---------------------------------------------------------------------------------- */
 
 static struct upsink_slice text_at(const PGresult *result, int row, int column)
 {
@@ -61,7 +62,8 @@ static int64_t int8_at(const PGresult *result, int row, int column, int64_t fall
 }
 
 /* Returns false for a row without a fence: somebody else put it into the table. */
-static bool read_fence(const struct upsink_sink *sink, const PGresult *result, int row, struct upsink_fence *fence)
+static bool read_fence(const struct upsink_sink *sink, const PGresult *result, int row,
+                       struct upsink_fence *fence)
 {
     const int at = PG_RESULT_FENCE;
     *fence = (struct upsink_fence){.timestamp = -1, .deleted = *PQgetvalue(result, row, PG_RESULT_DELETED)};
@@ -82,19 +84,12 @@ static bool read_fence(const struct upsink_sink *sink, const PGresult *result, i
     return true;
 }
 
-static int compare_slices(struct upsink_slice left, struct upsink_slice right)
-{
-    size_t shorter = left.len < right.len ? left.len : right.len;
-    int order = shorter ? memcmp(left.data, right.data, shorter) : 0;
-    return order ? order : left.len < right.len ? -1 : left.len > right.len;
-}
-
 static size_t find_change(const struct upsink_batch *batch, struct upsink_slice key)
 {
     size_t low = 0, high = batch->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (compare_slices(batch->changes[middle]->key, key) < 0)
+        if (pg_compare_keys(batch->changes[middle]->key, key) < 0)
             low = middle + 1;
         else
             high = middle;
@@ -102,9 +97,9 @@ static size_t find_change(const struct upsink_batch *batch, struct upsink_slice 
     return low < batch->count && upsink_slice_equal(batch->changes[low]->key, key) ? low : batch->count;
 }
 
-/* The fence was read under the lock that the losing statement took, so that the rule finds what the server found.
- * Where it finds no reason, a trigger of the user's kept the row away, which is as it should be; and a refused
- * change stays refused. */
+/* The fence was read under the lock that the losing statement took, so that the rule finds what the server
+ * found. Where it finds no reason, a trigger of the user's kept the row away, which is as it should be; and a
+ * refused change stays refused. */
 static void judge(struct upsink_sink *sink, struct upsink_batch *batch, const PGresult *result)
 {
     for (int pass = 0; pass < 2; pass++) { /* a row overrules a delete fence */
@@ -163,7 +158,7 @@ bool pg_judge_losers(struct upsink_sink *sink, struct upsink_batch *batch, struc
     return true;
 }
 
-/* --- new rows and delete fences --------------------------------------------------------------------------- */
+/* --- new rows and delete fences -------------------------------------------------------------- */
 
 static void put_key(struct pg_params *params, const struct upsink_change *change)
 {
@@ -178,7 +173,8 @@ static void begin_keys(struct pg_params *params)
     pg_params_begin_array(params, PG_INT8);
 }
 
-bool pg_settle_inserted(struct upsink_sink *sink, struct upsink_batch *batch, size_t inserted, struct upsink_error *err)
+bool pg_settle_inserted(struct upsink_sink *sink, struct upsink_batch *batch, size_t inserted,
+                        struct upsink_error *err)
 {
     if (inserted == 0)
         return true;
@@ -196,7 +192,8 @@ bool pg_settle_inserted(struct upsink_sink *sink, struct upsink_batch *batch, si
     return result != NULL;
 }
 
-bool pg_remember_touched(struct upsink_sink *sink, const struct upsink_batch *batch, size_t inserted, struct upsink_error *err)
+bool pg_remember_touched(struct upsink_sink *sink, const struct upsink_batch *batch, size_t inserted,
+                         struct upsink_error *err)
 {
     if (sink->touched_count == 0)
         begin_keys(&sink->touched);
@@ -221,9 +218,10 @@ bool pg_send_touched(struct upsink_sink *sink, struct upsink_error *err)
     return pg_pipeline_send_prepared(sink, PG_SQL_SETTLE, &sink->touched, err);
 }
 
-/* --- one row --------------------------------------------------------------------------------------------- */
+/* --- one row --------------------------------------------------------------------------------- */
 
-bool pg_read_row(struct upsink_sink *sink, struct upsink_slice key, struct upsink_row *row, struct upsink_error *err)
+bool pg_read_row(struct upsink_sink *sink, struct upsink_slice key, struct upsink_row *row,
+                 struct upsink_error *err)
 {
     *row = (struct upsink_row){0};
     PQclear(sink->row);

@@ -7,12 +7,13 @@
 
 static bool fail_name(struct upsink_error *err, const char *text, const char *reason)
 {
-    return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_target",
-                       "'%.200s' can't be a PostgreSQL table name: %s", text, reason);
+    return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_target", "'%.200s' can't be a PostgreSQL table name: %s",
+                       text, reason);
 }
 
 /* Reads one part from *cursor and leaves it behind the part. */
-static bool read_part(const char **cursor, char part[PG_NAME_MAX + 1], const char *text, struct upsink_error *err)
+static bool read_part(const char **cursor, char part[PG_NAME_MAX + 1], const char *text,
+                      struct upsink_error *err)
 {
     const char *at = *cursor;
     bool quoted = *at == '"';
@@ -26,8 +27,9 @@ static bool read_part(const char **cursor, char part[PG_NAME_MAX + 1], const cha
         if (!*at)
             break;
         if (!quoted && *at == '"')
-            return fail_name(err, text, "a double quote stands in the middle of a name; put the whole name in double "
-                                        "quotes, and double the quotes inside");
+            return fail_name(err, text,
+                             "a double quote stands in the middle of a name; put the whole name in double "
+                             "quotes, and double the quotes inside");
         if (len == PG_NAME_MAX)
             return fail_name(err, text, "a name may have 63 bytes at most; name a shorter one with `table`");
         part[len++] = *at;
@@ -42,7 +44,8 @@ static bool read_part(const char **cursor, char part[PG_NAME_MAX + 1], const cha
 static bool check_reserved(const struct pg_table_name *name, const char *text, struct upsink_error *err)
 {
     if (strncmp(name->table, RESERVED_PREFIX, strlen(RESERVED_PREFIX)) == 0)
-        return fail_name(err, text, "names that begin with _upsink_ are kept for the bookkeeping; choose another");
+        return fail_name(err, text,
+                         "names that begin with _upsink_ are kept for the bookkeeping; choose another");
     return true;
 }
 
@@ -59,7 +62,8 @@ bool pg_table_name_parse(struct pg_table_name *name, const char *text, struct up
             return false;
     }
     if (*at == '.')
-        return fail_name(err, text, "it has more parts than schema.table; put a name that holds a dot in double quotes");
+        return fail_name(err, text,
+                         "it has more parts than schema.table; put a name that holds a dot in double quotes");
     if (*at)
         return fail_name(err, text, "something follows the closing double quote");
     return check_reserved(name, text, err);

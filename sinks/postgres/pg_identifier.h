@@ -17,10 +17,12 @@ struct pg_table_name {
 
 /* Reads `table` or `schema.table`; a part in double quotes may hold dots, and "" for a quote.
  * UPSINK_ERR_CONFIG, "bad_target" where it is neither. */
-UPSINK_NODISCARD bool pg_table_name_parse(struct pg_table_name *name, const char *text, struct upsink_error *err);
+UPSINK_NODISCARD bool pg_table_name_parse(struct pg_table_name *name, const char *text,
+                                          struct upsink_error *err);
 
 /* The whole text is the table's name, dots and quotes included. */
-UPSINK_NODISCARD bool pg_table_name_single(struct pg_table_name *name, const char *text, struct upsink_error *err);
+UPSINK_NODISCARD bool pg_table_name_single(struct pg_table_name *name, const char *text,
+                                           struct upsink_error *err);
 
 /* Appends the identifier in double quotes. */
 void pg_append_identifier(struct buf *buf, const char *name);

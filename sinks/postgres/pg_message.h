@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-/* libpq keeps the SQLSTATE of a failed attempt to itself, but for a verbose message, where it stands behind the
- * severity: "... FATAL:  28P01: password authentication failed ...". Empty where there is none. */
+/* libpq keeps the SQLSTATE of a failed attempt to itself, but for a verbose message, where it stands behind
+ * the severity: "... FATAL:  28P01: password authentication failed ...". Empty where there is none. */
 void pg_find_sqlstate(const char *message, char sqlstate[6]);
 
 /* The message on one line, without source locations and without the SQLSTATE. */

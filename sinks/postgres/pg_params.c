@@ -3,8 +3,8 @@
 #include <endian.h>
 #include <string.h>
 
-#define KEPT_BYTES  ((size_t)512 * 1024)
-#define LENGTH_AT   12 /* of an array's length within its header */
+#define KEPT_BYTES ((size_t)512 * 1024)
+#define LENGTH_AT  12 /* of an array's length within its header */
 
 #define YEAR_2000 946684800000000
 #define WIRE_MIN  (-211813488000000000)

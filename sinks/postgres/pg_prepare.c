@@ -3,10 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 #define FENCE_PREFIX "_upsink_deleted_"
 
-/* --- names ------------------------------------------------------------------------------------------ */
+/* --- names ----------------------------------------------------------------------------------- */
 
 static char *quote_qualified(const char *schema, const char *table)
 {
@@ -63,13 +62,14 @@ static bool resolve_schema(struct upsink_sink *sink, struct upsink_error *err)
     if (found)
         snprintf(sink->name.schema, sizeof sink->name.schema, "%s", PQgetvalue(result, 0, 0));
     PQclear(result);
-    return found || upsink_fail(err, UPSINK_ERR_FATAL, "target_missing",
-                                "%s: the search path of the session names no schema that exists; name the table as "
-                                "schema.table",
-                                sink->description);
+    return found ||
+           upsink_fail(err, UPSINK_ERR_FATAL, "target_missing",
+                       "%s: the search path of the session names no schema that exists; name the table as "
+                       "schema.table",
+                       sink->description);
 }
 
-/* --- statements, run or printed ----------------------------------------------------------------------- */
+/* --- statements, run or printed -------------------------------------------------------------- */
 
 bool pg_apply(struct pg_preparation *work, struct buf *sql, struct upsink_error *err)
 {
@@ -85,14 +85,15 @@ bool pg_apply(struct pg_preparation *work, struct buf *sql, struct upsink_error 
         return true;
     }
     if (!sink->view->create)
-        return upsink_fail(err, sink->prepared ? UPSINK_ERR_OUTAGE : UPSINK_ERR_FATAL, "target_missing",
-                           "%s lacks what view %s needs, and `create: never` forbids to make it; `upsink plan` prints the "
-                           "statements, the first is: %.200s",
-                           sink->description, sink->view->name, sql->data);
+        return upsink_fail(
+            err, sink->prepared ? UPSINK_ERR_OUTAGE : UPSINK_ERR_FATAL, "target_missing",
+            "%s lacks what view %s needs, and `create: never` forbids to make it; `upsink plan` prints the "
+            "statements, the first is: %.200s",
+            sink->description, sink->view->name, sql->data);
     return pg_run(sink, "create what is missing", sql->data, err);
 }
 
-/* --- what is there -------------------------------------------------------------------------------------- */
+/* --- what is there --------------------------------------------------------------------------- */
 
 static bool flag(const PGresult *result, int column)
 {
@@ -103,7 +104,8 @@ static bool look_around(struct pg_preparation *work, struct upsink_error *err)
 {
     static const char sql[] = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1::text),"
                               " to_regclass($2::text) IS NOT NULL, to_regclass($3::text) IS NOT NULL,"
-                              " to_regclass($4::text) IS NOT NULL";
+                              " to_regclass($4::text) IS NOT NULL, EXISTS (SELECT FROM pg_catalog.pg_settings"
+                              " WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals))";
     struct upsink_sink *sink = work->sink;
     pg_params_clear(&sink->params);
     pg_params_add_text(&sink->params, upsink_slice_of(sink->name.schema));
@@ -117,6 +119,7 @@ static bool look_around(struct pg_preparation *work, struct upsink_error *err)
     work->has_views = flag(result, 1);
     work->has_state = flag(result, 2);
     work->has_fences = flag(result, 3);
+    work->can_lz4 = flag(result, 4);
     PQclear(result);
     return pg_read_shape(sink, &work->shape, err);
 }
@@ -127,12 +130,13 @@ static bool lock_schema(struct upsink_sink *sink, struct upsink_error *err)
     pg_params_clear(&sink->params);
     pg_params_add_text(&sink->params, upsink_slice_of(sink->name.schema));
     PGresult *result = pg_query(sink, "wait for others that prepare a view",
-                                "SELECT 1 FROM pg_advisory_xact_lock(hashtextextended($1::text, 8276549217))", &sink->params, err);
+                                "SELECT 1 FROM pg_advisory_xact_lock(hashtextextended($1::text, 8276549217))",
+                                &sink->params, err);
     PQclear(result);
     return result != NULL;
 }
 
-/* --- the whole --------------------------------------------------------------------------------------------- */
+/* --- the whole ------------------------------------------------------------------------------- */
 
 static bool remember(struct upsink_sink *sink, struct upsink_error *err)
 {
@@ -158,10 +162,12 @@ static bool prepare_target(struct pg_preparation *work, struct upsink_error *err
         pg_abort(sink);
         return work->changes == 0 || sink->view->create ||
                upsink_fail(err, UPSINK_ERR_FATAL, "target_missing",
-                           "%s lacks what view %s needs, and `create: never` forbids to make it: run the statements above",
+                           "%s lacks what view %s needs, and `create: never` forbids to make it: run the "
+                           "statements above",
                            sink->description, sink->view->name);
     }
-    if (!remember(sink, err) || !pg_register(work, err) || !pg_run(sink, "create what is missing", "COMMIT", err))
+    if (!remember(sink, err) || !pg_register(work, err) ||
+        !pg_run(sink, "create what is missing", "COMMIT", err))
         return false;
     sink->transaction = PG_NO_TRANSACTION;
     return true;
@@ -175,7 +181,8 @@ static bool translate(struct upsink_sink *sink, struct upsink_error *err)
         size_t len = strlen(err->text);
         err->cls = UPSINK_ERR_REFUSED;
         snprintf(err->text + len, sizeof err->text - len,
-                 "; the role needs CREATE on schema %s, or its owner creates what `upsink plan` prints and grants SELECT, INSERT, "
+                 "; the role needs CREATE on schema %s, or its owner creates what `upsink plan` prints and "
+                 "grants SELECT, INSERT, "
                  "UPDATE, DELETE on it",
                  sink->name.schema);
     } else if (err->cls == UPSINK_ERR_TARGET_LOST) {
@@ -188,7 +195,8 @@ bool pg_prepare(struct upsink_sink *sink, const struct upsink_printer *plan, str
 {
     struct pg_preparation work = {.sink = sink, .plan = plan};
     pg_abort(sink);
-    bool done = pg_connect(sink, err) && resolve_schema(sink, err) && name_tables(sink, err) && prepare_target(&work, err);
+    bool done = pg_connect(sink, err) && resolve_schema(sink, err) && name_tables(sink, err) &&
+                prepare_target(&work, err);
     if (done && !plan)
         done = pg_prepare_statements(sink, err);
     if (done && !plan)

@@ -11,6 +11,7 @@ struct pg_preparation {
     size_t changes;                    /* statements run or printed */
 
     bool has_schema, has_views, has_state, has_fences;
+    bool can_lz4; /* the server was built with it, and is no older than 14 */
     struct pg_shape shape;
 
     bool registered;             /* the target was prepared before */
@@ -23,10 +24,10 @@ void pg_tables_clear(struct pg_tables *tables);
 /* Runs or prints a statement that creates something. */
 UPSINK_NODISCARD bool pg_apply(struct pg_preparation *work, struct buf *sql, struct upsink_error *err);
 
-/* --- pg_create.c --- */
+/* --- pg_create.c ----------------------------------------------------------------------------- */
 UPSINK_NODISCARD bool pg_create_missing(struct pg_preparation *work, struct upsink_error *err);
 
-/* --- pg_register.c --- */
+/* --- pg_register.c --------------------------------------------------------------------------- */
 
 /* Reads who the target belongs to; UPSINK_ERR_FATAL "target_taken" where that isn't this view. */
 UPSINK_NODISCARD bool pg_read_registration(struct pg_preparation *work, struct upsink_error *err);

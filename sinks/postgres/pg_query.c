@@ -9,8 +9,8 @@
 static bool lose_connection(struct upsink_sink *sink, const char *doing, struct upsink_error *err)
 {
     sink->broken = true;
-    return upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_unreachable", "can't %s: the connection to %s was lost", doing,
-                       sink->description);
+    return upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_unreachable", "can't %s: the connection to %s was lost",
+                       doing, sink->description);
 }
 
 bool pg_succeeded(const PGresult *result)
@@ -38,7 +38,8 @@ bool pg_blame_nobody(struct upsink_error *err)
     return false;
 }
 
-bool pg_fail_result(struct upsink_sink *sink, const PGresult *result, const char *doing, struct upsink_error *err)
+bool pg_fail_result(struct upsink_sink *sink, const PGresult *result, const char *doing,
+                    struct upsink_error *err)
 {
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
@@ -58,7 +59,7 @@ bool pg_fail_result(struct upsink_sink *sink, const PGresult *result, const char
     return false;
 }
 
-/* --- waiting ------------------------------------------------------------------------------------ */
+/* --- waiting --------------------------------------------------------------------------------- */
 
 /* Sends what is buffered; reads meanwhile, or the server could wait for us to read. */
 static bool flush(struct upsink_sink *sink, const char *doing, struct upsink_error *err)
@@ -78,7 +79,8 @@ static bool flush(struct upsink_sink *sink, const char *doing, struct upsink_err
 }
 
 /* The next result, NULL at the end of a statement's. */
-static bool next_result(struct upsink_sink *sink, PGresult **result, const char *doing, struct upsink_error *err)
+static bool next_result(struct upsink_sink *sink, PGresult **result, const char *doing,
+                        struct upsink_error *err)
 {
     while (PQisBusy(sink->conn)) {
         if (!pg_wait(sink, PG_WAIT_READ, doing, err))
@@ -93,13 +95,13 @@ static bool next_result(struct upsink_sink *sink, PGresult **result, const char 
 static bool is_usable(struct upsink_sink *sink, const char *doing, struct upsink_error *err)
 {
     if (!sink->conn || sink->broken)
-        return upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_unreachable", "can't %s: there is no connection to %s", doing,
-                           sink->description);
+        return upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_unreachable",
+                           "can't %s: there is no connection to %s", doing, sink->description);
     sink->last_answer = clock_monotonic_us();
     return true;
 }
 
-/* --- one statement ------------------------------------------------------------------------------ */
+/* --- one statement --------------------------------------------------------------------------- */
 
 /* Waits for the statement sent; the last result, or the first that failed. */
 static PGresult *collect(struct upsink_sink *sink, const char *doing, struct upsink_error *err)
@@ -145,8 +147,8 @@ static bool lay_out(struct wire_params *wire, const struct pg_params *params)
     return true;
 }
 
-PGresult *pg_query(struct upsink_sink *sink, const char *doing, const char *sql, const struct pg_params *params,
-                   struct upsink_error *err)
+PGresult *pg_query(struct upsink_sink *sink, const char *doing, const char *sql,
+                   const struct pg_params *params, struct upsink_error *err)
 {
     struct wire_params wire;
     if (!is_usable(sink, doing, err))
@@ -155,7 +157,8 @@ PGresult *pg_query(struct upsink_sink *sink, const char *doing, const char *sql,
         pg_fail_memory(err);
         return NULL;
     }
-    if (!PQsendQueryParams(sink->conn, sql, params ? params->count : 0, NULL, wire.values, wire.lengths, wire.formats, 1)) {
+    if (!PQsendQueryParams(sink->conn, sql, params ? params->count : 0, NULL, wire.values, wire.lengths,
+                           wire.formats, 1)) {
         lose_connection(sink, doing, err);
         return NULL;
     }
@@ -179,8 +182,8 @@ static bool send_prepared(struct upsink_sink *sink, enum pg_statement which, con
     struct wire_params wire;
     if (!lay_out(&wire, params))
         return pg_fail_memory(err);
-    return PQsendQueryPrepared(sink->conn, pg_statement_name(which), params->count, wire.values, wire.lengths, wire.formats,
-                               1) ||
+    return PQsendQueryPrepared(sink->conn, pg_statement_name(which), params->count, wire.values, wire.lengths,
+                               wire.formats, 1) ||
            lose_connection(sink, doing, err);
 }
 
@@ -195,8 +198,8 @@ PGresult *pg_query_prepared(struct upsink_sink *sink, const char *doing, enum pg
 bool pg_begin(struct upsink_sink *sink, struct upsink_error *err)
 {
     if (sink->transaction == PG_FAILED_TRANSACTION)
-        return upsink_fail(err, UPSINK_ERR_UNKNOWN, "sink_error", "the transaction in %s has failed and was not aborted",
-                           sink->description);
+        return upsink_fail(err, UPSINK_ERR_UNKNOWN, "sink_error",
+                           "the transaction in %s has failed and was not aborted", sink->description);
     if (sink->transaction == PG_IN_TRANSACTION)
         return true;
     if (!pg_run(sink, "begin a transaction", PG_BEGIN, err))
@@ -205,7 +208,7 @@ bool pg_begin(struct upsink_sink *sink, struct upsink_error *err)
     return true;
 }
 
-/* --- pipeline ------------------------------------------------------------------------------------ */
+/* --- pipeline -------------------------------------------------------------------------------- */
 
 bool pg_pipeline_begin(struct upsink_sink *sink, struct upsink_error *err)
 {
@@ -216,11 +219,12 @@ bool pg_pipeline_begin(struct upsink_sink *sink, struct upsink_error *err)
 
 bool pg_pipeline_send(struct upsink_sink *sink, const char *sql, struct upsink_error *err)
 {
-    return PQsendQueryParams(sink->conn, sql, 0, NULL, NULL, NULL, NULL, 1) || lose_connection(sink, "write", err);
+    return PQsendQueryParams(sink->conn, sql, 0, NULL, NULL, NULL, NULL, 1) ||
+           lose_connection(sink, "write", err);
 }
 
-bool pg_pipeline_send_prepared(struct upsink_sink *sink, enum pg_statement which, const struct pg_params *params,
-                               struct upsink_error *err)
+bool pg_pipeline_send_prepared(struct upsink_sink *sink, enum pg_statement which,
+                               const struct pg_params *params, struct upsink_error *err)
 {
     if (!send_prepared(sink, which, params, "write", err))
         return false;

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-bool pg_reject(struct upsink_batch *batch, size_t place, const char *code, const char *text, const char *detail,
-               struct upsink_error *err)
+bool pg_reject(struct upsink_batch *batch, size_t place, const char *code, const char *text,
+               const char *detail, struct upsink_error *err)
 {
     struct upsink_error *error = batch->alloc(batch, sizeof *error);
     if (!error)
@@ -23,9 +23,11 @@ static const char *field_of(const PGresult *result, int field)
 }
 
 /* Our own words: the server's quote the data. */
-static void describe_refusal(const PGresult *result, char *text, size_t text_size, char *detail, size_t detail_size)
+static void describe_refusal(const PGresult *result, char *text, size_t text_size, char *detail,
+                             size_t detail_size)
 {
-    const char *sqlstate = field_of(result, PG_DIAG_SQLSTATE), *constraint = field_of(result, PG_DIAG_CONSTRAINT_NAME);
+    const char *sqlstate = field_of(result, PG_DIAG_SQLSTATE),
+               *constraint = field_of(result, PG_DIAG_CONSTRAINT_NAME);
     const char *column = field_of(result, PG_DIAG_COLUMN_NAME), *table = field_of(result, PG_DIAG_TABLE_NAME);
     if (*constraint)
         snprintf(text, text_size, "constraint %.64s of table %.64s refuses the record", constraint, table);
@@ -36,21 +38,23 @@ static void describe_refusal(const PGresult *result, char *text, size_t text_siz
         snprintf(text, text_size, "a trigger of the table refuses the record");
     else
         snprintf(text, text_size, "PostgreSQL can't hold a value of the record");
-    snprintf(detail, detail_size, "SQLSTATE %s%s%.64s%s%.64s", sqlstate, *constraint ? " constraint " : "", constraint,
-             *column ? " column " : "", column);
+    snprintf(detail, detail_size, "SQLSTATE %s%s%.64s%s%.64s", sqlstate, *constraint ? " constraint " : "",
+             constraint, *column ? " column " : "", column);
 }
 
-static bool reject_refused(struct pg_group *group, size_t at, const PGresult *result, struct upsink_error *err)
+static bool reject_refused(struct pg_group *group, size_t at, const PGresult *result,
+                           struct upsink_error *err)
 {
     char text[300], detail[200];
     describe_refusal(result, text, sizeof text, detail, sizeof detail);
-    return pg_reject(group->batch, group->order[at], pg_record_code(PQresultErrorField(result, PG_DIAG_SQLSTATE)), text, detail,
-                     err);
+    return pg_reject(group->batch, group->order[at],
+                     pg_record_code(PQresultErrorField(result, PG_DIAG_SQLSTATE)), text, detail, err);
 }
 
-/* The answers to SAVEPOINT, the changes, perhaps SET CONSTRAINTS, and RELEASE; *failed is the first that is none. */
-static bool take_answers(struct upsink_sink *sink, struct pg_group *group, size_t from, size_t to, PGresult **failed,
-                         struct upsink_error *err)
+/* The answers to SAVEPOINT, the changes, perhaps SET CONSTRAINTS, and RELEASE; *failed is the first that is
+ * none. */
+static bool take_answers(struct upsink_sink *sink, struct pg_group *group, size_t from, size_t to,
+                         PGresult **failed, struct upsink_error *err)
 {
     for (int i = 0; i < 3 + group->strict; i++) {
         PGresult *result = pg_pipeline_next(sink, "write", err);
@@ -69,8 +73,8 @@ static bool take_answers(struct upsink_sink *sink, struct pg_group *group, size_
 }
 
 /* One statement within a savepoint of its own; it covers [from, *end). */
-static bool attempt(struct upsink_sink *sink, struct pg_group *group, size_t from, size_t to, size_t *end, PGresult **failed,
-                    struct upsink_error *err)
+static bool attempt(struct upsink_sink *sink, struct pg_group *group, size_t from, size_t to, size_t *end,
+                    PGresult **failed, struct upsink_error *err)
 {
     if (!pg_pipeline_begin(sink, err) || !pg_pipeline_send(sink, "SAVEPOINT upsink_part", err))
         return false;
@@ -83,12 +87,14 @@ static bool attempt(struct upsink_sink *sink, struct pg_group *group, size_t fro
            pg_pipeline_drain(sink, err);
 }
 
-static bool write_part(struct upsink_sink *sink, struct pg_group *group, size_t from, size_t to, struct upsink_error *err);
+static bool write_part(struct upsink_sink *sink, struct pg_group *group, size_t from, size_t to,
+                       struct upsink_error *err);
 
-static bool split(struct upsink_sink *sink, struct pg_group *group, size_t from, size_t to, const PGresult *failed,
-                  struct upsink_error *err)
+static bool split(struct upsink_sink *sink, struct pg_group *group, size_t from, size_t to,
+                  const PGresult *failed, struct upsink_error *err)
 {
-    if (!pg_run(sink, "take a write back", "ROLLBACK TO SAVEPOINT upsink_part; RELEASE SAVEPOINT upsink_part", err))
+    if (!pg_run(sink, "take a write back", "ROLLBACK TO SAVEPOINT upsink_part; RELEASE SAVEPOINT upsink_part",
+                err))
         return false;
     sink->transaction = PG_IN_TRANSACTION;
     if (to - from == 1)
@@ -98,7 +104,8 @@ static bool split(struct upsink_sink *sink, struct pg_group *group, size_t from,
 }
 
 /* Writes [from, to); what is refused is cut in halves until it is a single change. */
-static bool write_part(struct upsink_sink *sink, struct pg_group *group, size_t from, size_t to, struct upsink_error *err)
+static bool write_part(struct upsink_sink *sink, struct pg_group *group, size_t from, size_t to,
+                       struct upsink_error *err)
 {
     while (from < to) {
         PGresult *failed = NULL;

@@ -5,12 +5,15 @@
 
 enum { BOOKKEEPING = 1 }; /* version of the side tables */
 
-static bool refuse_taken(struct upsink_sink *sink, const char *view, const char *topic, struct upsink_error *err)
+static bool refuse_taken(struct upsink_sink *sink, const char *view, const char *topic,
+                         struct upsink_error *err)
 {
-    return upsink_fail(err, UPSINK_ERR_FATAL, "target_taken",
-                       "%s already holds view %.80s of topic %.80s, so view %.80s of topic %.80s must not write into it; give "
-                       "this view a table of its own, or drop the table and its row in _upsink_views to hand it over",
-                       sink->description, view, topic, sink->view->name, sink->view->topic);
+    return upsink_fail(
+        err, UPSINK_ERR_FATAL, "target_taken",
+        "%s already holds view %.80s of topic %.80s, so view %.80s of topic %.80s must not write into it; "
+        "give "
+        "this view a table of its own, or drop the table and its row in _upsink_views to hand it over",
+        sink->description, view, topic, sink->view->name, sink->view->topic);
 }
 
 bool pg_read_registration(struct pg_preparation *work, struct upsink_error *err)
@@ -19,7 +22,8 @@ bool pg_read_registration(struct pg_preparation *work, struct upsink_error *err)
     char sql[400];
     if (!work->has_views)
         return true;
-    snprintf(sql, sizeof sql, "SELECT view, topic, bookkeeping, target_oid, target_filenode FROM %s WHERE target = $1::text%s",
+    snprintf(sql, sizeof sql,
+             "SELECT view, topic, bookkeeping, target_oid, target_filenode FROM %s WHERE target = $1::text%s",
              sink->tables.views, work->plan ? "" : " FOR UPDATE");
     pg_params_clear(&sink->params);
     pg_params_add_text(&sink->params, upsink_slice_of(sink->name.table));
@@ -36,14 +40,15 @@ bool pg_read_registration(struct pg_preparation *work, struct upsink_error *err)
             done = refuse_taken(sink, view, topic, err);
         else if (pg_read_int4(PQgetvalue(result, 0, 2)) > BOOKKEEPING)
             done = upsink_fail(err, UPSINK_ERR_FATAL, "target_newer",
-                               "%s was prepared by a newer version of upsink; use that version", sink->description);
+                               "%s was prepared by a newer version of upsink; use that version",
+                               sink->description);
     }
     PQclear(result);
     return done;
 }
 
-/* VACUUM FULL and a restored dump change the identity too, but the rows are there. The server itself empties unlogged
- * tables, after a crash. */
+/* VACUUM FULL and a restored dump change the identity too, but the rows are there. The server itself empties
+ * unlogged tables, after a crash. */
 static bool is_same(const struct pg_preparation *work)
 {
     return work->registered && work->identity.oid == work->shape.identity.oid &&
@@ -58,8 +63,8 @@ static bool is_lost(const struct pg_preparation *work)
     return shape->empty && (!is_same(work) || shape->unlogged);
 }
 
-/* The highest generation in a table that comes to us with rows of an earlier life; of a very large one, of a sample.
- * A replay has to be newer than all of it. */
+/* The highest generation in a table that comes to us with rows of an earlier life; of a very large one, of a
+ * sample. A replay has to be newer than all of it. */
 static bool read_generation(struct pg_preparation *work, struct upsink_error *err)
 {
     struct upsink_sink *sink = work->sink;
@@ -68,7 +73,8 @@ static bool read_generation(struct pg_preparation *work, struct upsink_error *er
         return true;
     snprintf(sql, sizeof sql,
              "SELECT coalesce(greatest((SELECT max(_upsink_generation) FROM %s TABLESAMPLE SYSTEM ("
-             "least(100, 5e10 / greatest(1, pg_table_size($1::bigint::oid)))::real)), (SELECT max(_upsink_generation) FROM %s)), 0)",
+             "least(100, 5e10 / greatest(1, pg_table_size($1::bigint::oid)))::real)), (SELECT "
+             "max(_upsink_generation) FROM %s)), 0)",
              sink->tables.rows, sink->tables.fences);
     pg_params_clear(&sink->params);
     pg_params_add_int8(&sink->params, work->shape.identity.oid);
@@ -86,7 +92,8 @@ static void report_loss(struct upsink_sink *sink, const char *partitions)
     if (!sink->host || !sink->host->log || strcmp(partitions, "0") == 0)
         return;
     snprintf(text, sizeof text,
-             "%s is not what the positions of view %s were written for: it was dropped, emptied or is another table; the "
+             "%s is not what the positions of view %s were written for: it was dropped, emptied or is "
+             "another table; the "
              "positions of %s partitions are void, and it is filled from the beginning",
              sink->description, sink->view->name, partitions);
     sink->host->log(sink->host->context, UPSINK_LOG_WARN, text);
@@ -96,10 +103,11 @@ static bool reset_positions(struct pg_preparation *work, struct upsink_error *er
 {
     struct upsink_sink *sink = work->sink;
     char sql[400];
-    snprintf(sql, sizeof sql,
-             "UPDATE %s SET next_offset = -1, epoch = epoch + 1, generation = greatest(generation, $2::bigint)"
-             " WHERE view = $1::text",
-             sink->tables.state);
+    snprintf(
+        sql, sizeof sql,
+        "UPDATE %s SET next_offset = -1, epoch = epoch + 1, generation = greatest(generation, $2::bigint)"
+        " WHERE view = $1::text",
+        sink->tables.state);
     pg_params_clear(&sink->params);
     pg_params_add_text(&sink->params, upsink_slice_of(sink->view->name));
     pg_params_add_int8(&sink->params, work->generation);
@@ -118,8 +126,9 @@ bool pg_settle_positions(struct pg_preparation *work, struct upsink_error *err)
         return true;
     if (work->plan) {
         if (work->registered)
-            work->plan->print(work->plan->context,
-                              "-- the table was dropped or emptied: it is filled again from the beginning of the topic");
+            work->plan->print(
+                work->plan->context,
+                "-- the table was dropped or emptied: it is filled again from the beginning of the topic");
         return true;
     }
     if (!read_generation(work, err) || !reset_positions(work, err))
@@ -135,7 +144,8 @@ static bool take_from_others(struct upsink_sink *sink, struct upsink_error *err)
 {
     char sql[300];
     snprintf(sql, sizeof sql,
-             "UPDATE %s SET target_oid = 0, target_filenode = 0 WHERE view = $1::text AND target <> $2::text AND target_oid <> 0",
+             "UPDATE %s SET target_oid = 0, target_filenode = 0 WHERE view = $1::text AND target <> $2::text "
+             "AND target_oid <> 0",
              sink->tables.views);
     pg_params_clear(&sink->params);
     pg_params_add_text(&sink->params, upsink_slice_of(sink->view->name));
@@ -157,7 +167,8 @@ bool pg_register(struct pg_preparation *work, struct upsink_error *err)
              "INSERT INTO %s AS v (target, view, topic, bookkeeping, target_oid, target_filenode, generation)"
              " VALUES ($1::text, $2::text, $3::text, $4::integer, $5::bigint, $6::bigint, $7::bigint)"
              " ON CONFLICT (target) DO UPDATE SET target_oid = excluded.target_oid,"
-             " target_filenode = excluded.target_filenode, generation = greatest(v.generation, excluded.generation),"
+             " target_filenode = excluded.target_filenode, generation = greatest(v.generation, "
+             "excluded.generation),"
              " prepared_at = now()",
              sink->tables.views);
     pg_params_clear(&sink->params);

@@ -8,12 +8,13 @@ enum { OID_VARCHAR = 1043, OID_JSONB = 3802 };
 /* The remedy is what follows ALTER TABLE. */
 static bool refuse(struct upsink_sink *sink, struct upsink_error *err, const char *what, const char *remedy)
 {
-    return upsink_fail(err, UPSINK_ERR_FATAL, "target_mismatch", "%.120s can't hold view %.60s: %s. To mend it: ALTER TABLE %s %s",
-                       sink->description, sink->view->name, what, sink->tables.rows, remedy);
+    return upsink_fail(err, UPSINK_ERR_FATAL, "target_mismatch",
+                       "%.120s can't hold view %.60s: %s. To mend it: ALTER TABLE %s %s", sink->description,
+                       sink->view->name, what, sink->tables.rows, remedy);
 }
 
-static bool refuse_column(struct upsink_sink *sink, struct upsink_error *err, const char *column, const char *expected,
-                          const char *found, const char *remedy)
+static bool refuse_column(struct upsink_sink *sink, struct upsink_error *err, const char *column,
+                          const char *expected, const char *found, const char *remedy)
 {
     char what[200];
     if (found)
@@ -90,21 +91,27 @@ static bool check_extra(struct upsink_sink *sink, const PGresult *columns, struc
         if (!*PQgetvalue(columns, row, 4) || strcmp(name, "key") == 0 || strcmp(name, "doc") == 0)
             continue;
         snprintf(remedy, sizeof remedy, "ALTER COLUMN %.70s DROP NOT NULL (or give it a default)", name);
-        return refuse_column(sink, err, name, "a default, or NULL to be allowed", "NOT NULL without a default", remedy);
+        return refuse_column(sink, err, name, "a default, or NULL to be allowed",
+                             "NOT NULL without a default", remedy);
     }
     return true;
 }
 
 static const char columns_sql[] =
     "SELECT a.attname::text, a.atttypid::bigint, format_type(a.atttypid, a.atttypmod), a.attnum::bigint,"
-    " a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g"
-    " WHERE g.tgrelid = a.attrelid AND NOT g.tgisinternal AND g.tgtype & 7 = 7)" /* BEFORE INSERT ... FOR EACH ROW */
-    " FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1::bigint::oid AND a.attnum > 0 AND NOT a.attisdropped"
+    " a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AND NOT EXISTS (SELECT FROM "
+    "pg_catalog.pg_trigger g"
+    " WHERE g.tgrelid = a.attrelid AND NOT g.tgisinternal AND g.tgtype & 7 = 7)" /* BEFORE INSERT ... FOR EACH
+                                                                                    ROW */
+    " FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1::bigint::oid AND a.attnum > 0 AND NOT "
+    "a.attisdropped"
     " ORDER BY a.attnum";
 
 static const char unique_sql[] =
-    "SELECT EXISTS (SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid"
-    " AND a.attnum = i.indkey[0] WHERE i.indrelid = $1::bigint::oid AND a.attname = 'key' AND i.indnkeyatts = 1"
+    "SELECT EXISTS (SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a ON a.attrelid = "
+    "i.indrelid"
+    " AND a.attnum = i.indkey[0] WHERE i.indrelid = $1::bigint::oid AND a.attname = 'key' AND i.indnkeyatts "
+    "= 1"
     " AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL)";
 
 static bool is_true(const PGresult *result, int column)
@@ -122,13 +129,15 @@ static PGresult *ask_about(struct upsink_sink *sink, const char *sql, int64_t oi
 static bool check_columns(struct upsink_sink *sink, struct pg_shape *shape, struct upsink_error *err)
 {
     PGresult *columns = ask_about(sink, columns_sql, shape->identity.oid, err), *unique = NULL;
-    bool done = columns && check_content(sink, columns, err) && check_bookkeeping(sink, columns, shape, err) &&
-                check_extra(sink, columns, err);
+    bool done = columns && check_content(sink, columns, err) &&
+                check_bookkeeping(sink, columns, shape, err) && check_extra(sink, columns, err);
     if (done)
         unique = ask_about(sink, unique_sql, shape->identity.oid, err);
     done = unique != NULL;
     if (done && !is_true(unique, 0))
-        done = refuse(sink, err, "column key is not unique by itself (a partial or deferrable index does not count)", "ADD PRIMARY KEY (key)");
+        done = refuse(sink, err,
+                      "column key is not unique by itself (a partial or deferrable index does not count)",
+                      "ADD PRIMARY KEY (key)");
     PQclear(columns);
     PQclear(unique);
     return done;
@@ -148,14 +157,16 @@ static bool check_kind(struct upsink_sink *sink, const struct pg_shape *shape, s
 {
     if (shape->kind == 'r' || shape->kind == 'p')
         return true;
-    return upsink_fail(err, UPSINK_ERR_FATAL, "target_mismatch", "%s can't hold view %s: it is not a table; name another one",
-                       sink->description, sink->view->name);
+    return upsink_fail(err, UPSINK_ERR_FATAL, "target_mismatch",
+                       "%s can't hold view %s: it is not a table; name another one", sink->description,
+                       sink->view->name);
 }
 
 bool pg_read_shape(struct upsink_sink *sink, struct pg_shape *shape, struct upsink_error *err)
 {
     static const char sql[] =
-        "SELECT c.oid::bigint, coalesce(pg_relation_filenode(c.oid), 0)::bigint, c.relkind::text, c.relpersistence::text"
+        "SELECT c.oid::bigint, coalesce(pg_relation_filenode(c.oid), 0)::bigint, c.relkind::text, "
+        "c.relpersistence::text"
         " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
         " WHERE n.nspname = $1::text AND c.relname = $2::text";
     *shape = (struct pg_shape){0};

@@ -4,16 +4,21 @@
 #define NO_TIME "timestamptz '1969-12-31 23:59:59.999999+00'"
 
 const struct pg_column pg_fence_columns[PG_FENCE_COLUMNS] = {
-    {"_upsink_version", "bigint", PG_INT8},       {"_upsink_offset", "bigint", PG_INT8},
-    {"_upsink_updated_at", "timestamptz", PG_TIMESTAMPTZ}, {"_upsink_generation", "bigint", PG_INT8},
-    {"_upsink_partition", "integer", PG_INT4},    {"_upsink_event_id", "text", PG_TEXT},
-    {"_upsink_change_id", "text", PG_TEXT},       {"_upsink_topic", "text", PG_TEXT},
+    {"_upsink_version", "bigint", PG_INT8},
+    {"_upsink_offset", "bigint", PG_INT8},
+    {"_upsink_updated_at", "timestamptz", PG_TIMESTAMPTZ},
+    {"_upsink_generation", "bigint", PG_INT8},
+    {"_upsink_partition", "integer", PG_INT4},
+    {"_upsink_event_id", "text", PG_TEXT},
+    {"_upsink_change_id", "text", PG_TEXT},
+    {"_upsink_topic", "text", PG_TEXT},
 };
 
 const char *pg_statement_name(enum pg_statement which)
 {
-    static const char *const names[PG_SQL_COUNT] = {"upsink_upsert", "upsink_delete", "upsink_tombstone", "upsink_settle",
-                                                    "upsink_fences", "upsink_read",   "upsink_identity",  "upsink_store"};
+    static const char *const names[PG_SQL_COUNT] = {"upsink_upsert",   "upsink_delete", "upsink_tombstone",
+                                                    "upsink_settle",   "upsink_fences", "upsink_read",
+                                                    "upsink_identity", "upsink_store"};
     return names[which];
 }
 
@@ -76,10 +81,12 @@ static void append_wins(struct buf *sql, const struct meeting *meeting)
     append_terms(sql, meeting,
                  " THEN #._upsink_offset > @._upsink_offset"
                  " WHEN #._upsink_updated_at IS DISTINCT FROM @._upsink_updated_at"
-                 " THEN coalesce(#._upsink_updated_at, " NO_TIME ") > coalesce(@._upsink_updated_at, " NO_TIME ")");
+                 " THEN coalesce(#._upsink_updated_at, " NO_TIME ") > coalesce(@._upsink_updated_at, " NO_TIME
+                 ")");
     if (meeting->topic)
-        append_terms(sql, meeting, " WHEN @._upsink_partition = #._upsink_partition"
-                                   " THEN #._upsink_topic COLLATE \"C\" > @._upsink_topic");
+        append_terms(sql, meeting,
+                     " WHEN @._upsink_partition = #._upsink_partition"
+                     " THEN #._upsink_topic COLLATE \"C\" > @._upsink_topic");
     append_terms(sql, meeting, " ELSE #._upsink_partition > @._upsink_partition END)");
 }
 
@@ -93,8 +100,9 @@ static void append_kept_version(struct buf *sql, const struct meeting *meeting)
     append_terms(sql, meeting, "CASE WHEN @._upsink_generation >= ");
     buf_printf(sql, "%s AND NOT (", meeting->floor);
     append_same(sql, meeting);
-    append_terms(sql, meeting, " AND @._upsink_generation < #._upsink_generation)"
-                               " THEN greatest(#._upsink_version, @._upsink_version) ELSE #._upsink_version END");
+    append_terms(sql, meeting,
+                 " AND @._upsink_generation < #._upsink_generation)"
+                 " THEN greatest(#._upsink_version, @._upsink_version) ELSE #._upsink_version END");
 }
 
 /* ", alias.column" for every fence column; without the version where that is computed. */
@@ -104,8 +112,8 @@ static void append_columns(struct buf *sql, const struct pg_tables *tables, cons
         buf_printf(sql, ", %s%s%s", alias, *alias ? "." : "", pg_fence_columns[i].name);
 }
 
-/* One array of each statement comes through this, so that the planner does not see how long it is: otherwise it would
- * find a plan for a short one cheaper than the general plan, and plan anew every time. */
+/* One array of each statement comes through this, so that the planner does not see how long it is: otherwise
+ * it would find a plan for a short one cheaper than the general plan, and plan anew every time. */
 #define UNSEEN "(SELECT $%d::%s[])"
 
 /* The arrays as rows: parameter 1 is the key, 2 the doc where there is one, then the fence. */
@@ -116,8 +124,8 @@ static void append_changes(struct buf *sql, const struct pg_tables *tables, bool
     if (doc)
         buf_printf(sql, ", unnest($%d::text[]) AS doc", parameter++);
     for (int i = 0; i < pg_fence_column_count(tables); i++)
-        buf_printf(sql, i == PG_FENCE_PARTITION ? ", unnest(" UNSEEN ") AS %s" : ", unnest($%d::%s[]) AS %s", parameter++,
-                   pg_fence_columns[i].type, pg_fence_columns[i].name);
+        buf_printf(sql, i == PG_FENCE_PARTITION ? ", unnest(" UNSEEN ") AS %s" : ", unnest($%d::%s[]) AS %s",
+                   parameter++, pg_fence_columns[i].type, pg_fence_columns[i].name);
 }
 
 /* Delete fences are left aside here: only an entity without a row can have one, and most have a row. What was
@@ -126,8 +134,9 @@ static void append_upsert(struct buf *sql, const struct pg_tables *tables)
 {
     char floor[16];
     snprintf(floor, sizeof floor, "$%d", 3 + pg_fence_column_count(tables));
-    struct meeting row = {"t", "excluded", floor, tables->soft ? "t.deleted_at IS NOT NULL" : "false", false,
-                          tables->several_topics};
+    struct meeting row = {"t",   "excluded",
+                          floor, tables->soft ? "t.deleted_at IS NOT NULL" : "false",
+                          false, tables->several_topics};
     buf_printf(sql, "INSERT INTO %s AS t (key, doc", tables->rows);
     append_columns(sql, tables, "", 0);
     buf_append_text(sql, ") SELECT s.key, s.doc::jsonb");
@@ -145,15 +154,16 @@ static void append_upsert(struct buf *sql, const struct pg_tables *tables)
     buf_printf(sql, " RETURNING t.key::text, %s", tables->partitioned ? "true" : "t.xmax = 0");
 }
 
-/* A row that is new, and a delete fence of the same entity: one of them has to go. The keys are compared as they
- * came, without a collation of their own: so the index of either table serves. */
+/* A row that is new, and a delete fence of the same entity: one of them has to go. The keys are compared as
+ * they came, without a collation of their own: so the index of either table serves. */
 static void append_settle(struct buf *sql, const struct pg_tables *tables)
 {
     struct meeting meeting = {"f", "t", "f.floor", "true", false, tables->several_topics};
     buf_append_text(sql, "WITH fenced AS MATERIALIZED (SELECT s.key, s.floor");
     append_columns(sql, tables, "f", 0);
     buf_printf(sql,
-               " FROM (SELECT unnest($1::text[]) AS key, unnest((SELECT $2::bigint[])) AS floor) s JOIN %s f ON f.key = s.key),"
+               " FROM (SELECT unnest($1::text[]) AS key, unnest((SELECT $2::bigint[])) AS floor) s JOIN %s f "
+               "ON f.key = s.key),"
                " lost AS (DELETE FROM %s t USING fenced f WHERE t.key = f.key AND NOT ",
                tables->fences, tables->rows);
     append_wins(sql, &meeting);
@@ -166,7 +176,8 @@ static void append_settle(struct buf *sql, const struct pg_tables *tables)
 }
 
 /* The fence of an entity that has no row. */
-static void append_fence_upsert(struct buf *sql, const struct pg_tables *tables, const struct meeting *meeting)
+static void append_fence_upsert(struct buf *sql, const struct pg_tables *tables,
+                                const struct meeting *meeting)
 {
     buf_append_text(sql, " ON CONFLICT (key) DO UPDATE SET _upsink_version = ");
     append_kept_version(sql, meeting);
@@ -202,8 +213,10 @@ static void append_hard_delete(struct buf *sql, const struct pg_tables *tables, 
 
 static void append_soft_delete(struct buf *sql, const struct pg_tables *tables, const struct meeting *row)
 {
-    buf_printf(sql, "gone AS (UPDATE %s t SET deleted_at = coalesce(s._upsink_updated_at, now()), _upsink_version = ",
-               tables->rows);
+    buf_printf(
+        sql,
+        "gone AS (UPDATE %s t SET deleted_at = coalesce(s._upsink_updated_at, now()), _upsink_version = ",
+        tables->rows);
     append_kept_version(sql, row);
     for (int i = PG_FENCE_OFFSET; i < pg_fence_column_count(tables); i++)
         buf_printf(sql, ", %s = s.%s", pg_fence_columns[i].name, pg_fence_columns[i].name);
@@ -239,21 +252,25 @@ static void append_fences(struct buf *sql, const struct pg_tables *tables, bool 
     const char *condition = one ? "= $1::text" : "= ANY ((SELECT $1::text[])::text[])";
     buf_printf(sql, "SELECT t.key::text, true, %s", tables->soft ? "t.deleted_at IS NOT NULL" : "false");
     append_columns(sql, tables, "t", 0);
-    buf_printf(sql, "%s FROM %s t WHERE t.key %s UNION ALL SELECT f.key, false, true", one ? ", t.doc::text" : "",
-               tables->rows, condition);
+    buf_printf(sql, "%s FROM %s t WHERE t.key %s UNION ALL SELECT f.key, false, true",
+               one ? ", t.doc::text" : "", tables->rows, condition);
     append_columns(sql, tables, "f", 0);
     buf_printf(sql, "%s FROM %s f WHERE f.key %s", one ? ", NULL" : "", tables->fences, condition);
 }
 
 static void append_store(struct buf *sql, const struct pg_tables *tables)
 {
-    buf_printf(sql,
-               "UPDATE %s st SET generation = s.generation, floor = s.floor, next_offset = s.next_offset, note = s.note,"
-               " updated_at = now() FROM (SELECT unnest($2::text[]) AS topic, unnest((SELECT $3::integer[])) AS partition,"
-               " unnest($4::bigint[]) AS epoch, unnest($5::bigint[]) AS generation, unnest($6::bigint[]) AS floor,"
-               " unnest($7::bigint[]) AS next_offset, unnest($8::text[]) AS note) s"
-               " WHERE st.view = $1::text AND st.topic = s.topic AND st.partition = s.partition AND st.epoch = s.epoch",
-               tables->state);
+    buf_printf(
+        sql,
+        "UPDATE %s st SET generation = s.generation, floor = s.floor, next_offset = s.next_offset, note = "
+        "s.note,"
+        " updated_at = now() FROM (SELECT unnest($2::text[]) AS topic, unnest((SELECT $3::integer[])) AS "
+        "partition,"
+        " unnest($4::bigint[]) AS epoch, unnest($5::bigint[]) AS generation, unnest($6::bigint[]) AS floor,"
+        " unnest($7::bigint[]) AS next_offset, unnest($8::text[]) AS note) s"
+        " WHERE st.view = $1::text AND st.topic = s.topic AND st.partition = s.partition AND st.epoch = "
+        "s.epoch",
+        tables->state);
 }
 
 void pg_sql_append(struct buf *sql, enum pg_statement which, const struct pg_tables *tables)
@@ -276,7 +293,8 @@ void pg_sql_append(struct buf *sql, enum pg_statement which, const struct pg_tab
         append_fences(sql, tables, true);
         break;
     case PG_SQL_IDENTITY:
-        buf_append_text(sql, "SELECT c.oid::bigint, coalesce(pg_relation_filenode(c.oid), 0)::bigint FROM pg_catalog.pg_class c"
+        buf_append_text(sql, "SELECT c.oid::bigint, coalesce(pg_relation_filenode(c.oid), 0)::bigint FROM "
+                             "pg_catalog.pg_class c"
                              " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
                              " WHERE n.nspname = $1::text AND c.relname = $2::text");
         break;

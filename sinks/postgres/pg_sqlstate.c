@@ -20,8 +20,7 @@ static const struct class_rule class_rules[] = {
     {"40002", UPSINK_ERR_UNKNOWN},  /* integrity violation that rolled the transaction back */
     {"40", UPSINK_ERR_OUTAGE},      /* serialization failure, deadlock: try again */
     {"42501", UPSINK_ERR_OUTAGE},   /* permission denied */
-    {"42P01", UPSINK_ERR_TARGET_LOST},
-    {"44", UPSINK_ERR_RECORD},    /* WITH CHECK OPTION violation */
+    {"42P01", UPSINK_ERR_TARGET_LOST}, {"44", UPSINK_ERR_RECORD}, /* WITH CHECK OPTION violation */
     {"53", UPSINK_ERR_OUTAGE},    /* insufficient resources: disk, memory, connections */
     {"54", UPSINK_ERR_RECORD},    /* program limit exceeded: too deep, too long for the index */
     {"55006", UPSINK_ERR_OUTAGE}, /* object in use */
@@ -38,19 +37,30 @@ struct code_rule {
 };
 
 static const struct code_rule record_codes[] = {
-    {"22001", "value_too_long"},     {"22003", "value_out_of_range"}, {"22008", "value_out_of_range"},
-    {"22P05", "unsupported_text"},   {"22021", "unsupported_text"},   {"23", "constraint_violation"},
-    {"44", "constraint_violation"},  {"54", "value_too_large"},       {"20", "rejected_by_trigger"},
-    {"27", "rejected_by_trigger"},   {"P0", "rejected_by_trigger"},   {"", "invalid_for_sink"},
+    {"22001", "value_too_long"},    {"22003", "value_out_of_range"}, {"22008", "value_out_of_range"},
+    {"22P05", "unsupported_text"},  {"22021", "unsupported_text"},   {"23", "constraint_violation"},
+    {"44", "constraint_violation"}, {"54", "value_too_large"},       {"20", "rejected_by_trigger"},
+    {"27", "rejected_by_trigger"},  {"P0", "rejected_by_trigger"},   {"", "invalid_for_sink"},
 };
 
 static const struct code_rule failure_codes[] = {
-    {"08", "sink_unreachable"},      {"25006", "sink_read_only"},    {"28", "credentials_refused"},
-    {"3D", "database_missing"}, {"3F", "target_lost"},          {"40", "sink_busy"},
-    {"42501", "permission_denied"}, {"42P01", "target_lost"},       {"53100", "sink_full"},
-    {"53200", "sink_out_of_memory"}, {"53", "sink_out_of_resources"}, {"55", "sink_busy"},
-    {"57014", "sink_timeout"},       {"25P03", "sink_timeout"},      {"57", "sink_unavailable"},
-    {"58", "sink_io_error"},         {"", "sink_error"},
+    {"08", "sink_unreachable"},
+    {"25006", "sink_read_only"},
+    {"28", "credentials_refused"},
+    {"3D", "database_missing"},
+    {"3F", "target_lost"},
+    {"40", "sink_busy"},
+    {"42501", "permission_denied"},
+    {"42P01", "target_lost"},
+    {"53100", "sink_full"},
+    {"53200", "sink_out_of_memory"},
+    {"53", "sink_out_of_resources"},
+    {"55", "sink_busy"},
+    {"57014", "sink_timeout"},
+    {"25P03", "sink_timeout"},
+    {"57", "sink_unavailable"},
+    {"58", "sink_io_error"},
+    {"", "sink_error"},
 };
 
 static bool starts_with(const char *sqlstate, const char *prefix)

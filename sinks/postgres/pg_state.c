@@ -3,14 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- claim ------------------------------------------------------------------------------------------ */
+/* --- claim ----------------------------------------------------------------------------------- */
 
 static bool take_claim(struct upsink_sink *sink, struct upsink_position *position, const PGresult *result,
                        struct upsink_error *err)
 {
     if (PQntuples(result) != 1)
-        return upsink_fail(err, UPSINK_ERR_TARGET_LOST, "target_lost", "%s is not registered any more; it has to be prepared again",
-                           sink->description);
+        return upsink_fail(err, UPSINK_ERR_TARGET_LOST, "target_lost",
+                           "%s is not registered any more; it has to be prepared again", sink->description);
     position->epoch = pg_read_int8(PQgetvalue(result, 0, 0));
     position->generation = pg_read_int8(PQgetvalue(result, 0, 1));
     position->floor = pg_read_int8(PQgetvalue(result, 0, 2));
@@ -24,7 +24,8 @@ bool pg_claim(struct upsink_sink *sink, struct upsink_position *position, struct
     char sql[900];
     snprintf(sql, sizeof sql,
              "INSERT INTO %s AS st (view, topic, partition, epoch, generation, floor, next_offset, note)"
-             " SELECT v.view, $2::text, $3::integer, 1, v.generation, 0, -1, '' FROM %s v WHERE v.target = $1::text AND v.view = $4::text"
+             " SELECT v.view, $2::text, $3::integer, 1, v.generation, 0, -1, '' FROM %s v WHERE v.target = "
+             "$1::text AND v.view = $4::text"
              " ON CONFLICT (view, topic, partition) DO UPDATE SET epoch = st.epoch + 1"
              " RETURNING epoch, generation, floor, next_offset, note",
              sink->tables.state, sink->tables.views);
@@ -39,10 +40,10 @@ bool pg_claim(struct upsink_sink *sink, struct upsink_position *position, struct
     return done;
 }
 
-/* --- commit ----------------------------------------------------------------------------------------- */
+/* --- commit ---------------------------------------------------------------------------------- */
 
-static PGresult *store_positions(struct upsink_sink *sink, const struct upsink_position *positions, size_t count,
-                                 struct upsink_error *err)
+static PGresult *store_positions(struct upsink_sink *sink, const struct upsink_position *positions,
+                                 size_t count, struct upsink_error *err)
 {
     struct pg_params *params = &sink->params;
     pg_params_clear(params);
@@ -60,7 +61,8 @@ static PGresult *store_positions(struct upsink_sink *sink, const struct upsink_p
         pg_params_put_int8(params, 4, position->generation);
         pg_params_put_int8(params, 5, position->floor);
         pg_params_put_int8(params, 6, position->next_offset);
-        pg_params_put_text(params, 7, (struct upsink_slice){position->note, strnlen(position->note, sizeof position->note)});
+        pg_params_put_text(
+            params, 7, (struct upsink_slice){position->note, strnlen(position->note, sizeof position->note)});
     }
     pg_params_end_arrays(params, count);
     return pg_query_prepared(sink, "store the positions", PG_SQL_STORE, params, err);
@@ -71,8 +73,8 @@ static bool take_commit(struct upsink_sink *sink, struct upsink_error *err)
     PGresult *result = pg_pipeline_next(sink, "commit", err);
     bool done = result && (pg_succeeded(result) || pg_fail_result(sink, result, "commit", err));
     if (done && strcmp(PQcmdStatus(result), "COMMIT") != 0)
-        done = upsink_fail(err, UPSINK_ERR_UNKNOWN, "sink_error", "%s rolled the transaction back instead of committing it",
-                           sink->description);
+        done = upsink_fail(err, UPSINK_ERR_UNKNOWN, "sink_error",
+                           "%s rolled the transaction back instead of committing it", sink->description);
     if (result && !sink->broken)
         sink->transaction = PG_NO_TRANSACTION; /* either way the server has ended it */
     PQclear(result);
@@ -83,8 +85,8 @@ static bool take_commit(struct upsink_sink *sink, struct upsink_error *err)
 static bool finish_transaction(struct upsink_sink *sink, struct upsink_error *err)
 {
     struct upsink_error ignored;
-    if (!pg_pipeline_begin(sink, err) || !pg_pipeline_send(sink, "COMMIT", err) || !pg_send_touched(sink, err) ||
-        !pg_pipeline_sync(sink, err))
+    if (!pg_pipeline_begin(sink, err) || !pg_pipeline_send(sink, "COMMIT", err) ||
+        !pg_send_touched(sink, err) || !pg_pipeline_sync(sink, err))
         return false;
     bool done = take_commit(sink, err);
     if (!sink->broken && !pg_pipeline_drain(sink, &ignored))
@@ -92,7 +94,8 @@ static bool finish_transaction(struct upsink_sink *sink, struct upsink_error *er
     return done;
 }
 
-bool pg_commit(struct upsink_sink *sink, const struct upsink_position *positions, size_t count, struct upsink_error *err)
+bool pg_commit(struct upsink_sink *sink, const struct upsink_position *positions, size_t count,
+               struct upsink_error *err)
 {
     if (!pg_begin(sink, err))
         return false;
@@ -103,8 +106,9 @@ bool pg_commit(struct upsink_sink *sink, const struct upsink_position *positions
     PQclear(result);
     if (stored != count) {
         pg_abort(sink);
-        return upsink_fail(err, UPSINK_ERR_FENCED, "fenced", "another instance has taken over %zu of %zu partitions in %s",
-                           count - stored, count, sink->description);
+        return upsink_fail(err, UPSINK_ERR_FENCED, "fenced",
+                           "another instance has taken over %zu of %zu partitions in %s", count - stored,
+                           count, sink->description);
     }
     return finish_transaction(sink, err) || pg_blame_nobody(err);
 }
@@ -115,8 +119,10 @@ void pg_abort(struct upsink_sink *sink)
     sink->touched_count = 0;
     if (sink->transaction == PG_NO_TRANSACTION || !sink->conn)
         return;
-    /* A connection in the middle of something is not worth waiting for: the server rolls back when it goes. */
-    if (sink->broken || PQpipelineStatus(sink->conn) != PQ_PIPELINE_OFF || !pg_run(sink, "roll back", "ROLLBACK", &ignored))
+    /* A connection in the middle of something is not worth waiting for: the server rolls back when it goes.
+     */
+    if (sink->broken || PQpipelineStatus(sink->conn) != PQ_PIPELINE_OFF ||
+        !pg_run(sink, "roll back", "ROLLBACK", &ignored))
         pg_disconnect(sink);
     sink->transaction = PG_NO_TRANSACTION;
 }

@@ -2,7 +2,6 @@
 
 #include "nearest.h"
 
-#include <libpq-fe.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,7 +34,9 @@ static char *decode_percent(const char *text, size_t len)
 {
     char *decoded = malloc(len + 1);
     size_t kept = 0;
-    for (size_t i = 0; decoded && i < len; i++) {
+    if (!decoded)
+        return NULL;
+    for (size_t i = 0; i < len; i++) {
         int c = (unsigned char)text[i];
         if (c == '%') {
             int high = len - i > 2 ? hex_digit(text[i + 1]) : -1;
@@ -49,8 +50,7 @@ static char *decode_percent(const char *text, size_t len)
         }
         decoded[kept++] = (char)c;
     }
-    if (decoded)
-        decoded[kept] = '\0';
+    decoded[kept] = '\0';
     return decoded;
 }
 
@@ -77,14 +77,15 @@ static bool check_known(const char *name, size_t len, const PQconninfoOption *kn
             return true;
         nearest_offer(&nearest, known->keyword);
     }
-    return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_url",
-                       "the sink URL has the unknown parameter '%s'; it takes `table` and libpq's connection parameters%s", text,
-                       nearest_hint(&nearest));
+    return upsink_fail(
+        err, UPSINK_ERR_CONFIG, "bad_url",
+        "the sink URL has the unknown parameter '%s'; it takes `table` and libpq's connection parameters%s",
+        text, nearest_hint(&nearest));
 }
 
 /* Copies the URL without our parameter; libpq refuses what it doesn't know. */
-static bool strip_table(struct pg_settings *settings, struct buf *stripped, const char *url, PQconninfoOption *known,
-                        struct upsink_error *err)
+static bool strip_table(struct pg_settings *settings, struct buf *stripped, const char *url,
+                        PQconninfoOption *known, struct upsink_error *err)
 {
     const char *query = find_query(url);
     buf_append(stripped, url, query ? (size_t)(query - url) : strlen(url));
@@ -108,45 +109,27 @@ static bool strip_table(struct pg_settings *settings, struct buf *stripped, cons
     return !stripped->failed || fail_memory(err);
 }
 
-static bool copy_options(struct pg_settings *settings, const PQconninfoOption *options, struct upsink_error *err)
+static const char *find_option(const PQconninfoOption *options, const char *keyword)
 {
-    size_t count = 0;
-    for (const PQconninfoOption *option = options; option->keyword; option++)
-        count += option->val && *option->val;
-    settings->keywords = calloc(count + 1, sizeof *settings->keywords);
-    settings->values = calloc(count + 1, sizeof *settings->values);
-    if (!settings->keywords || !settings->values)
-        return fail_memory(err);
-    for (const PQconninfoOption *option = options; option->keyword; option++) {
-        if (!option->val || !*option->val)
-            continue;
-        size_t i = settings->count++;
-        settings->keywords[i] = strdup(option->keyword);
-        settings->values[i] = strdup(option->val);
-        if (!settings->keywords[i] || !settings->values[i])
-            return fail_memory(err);
-    }
-    return true;
+    for (; options->keyword; options++)
+        if (strcmp(options->keyword, keyword) == 0)
+            return options->val && *options->val ? options->val : NULL;
+    return NULL;
 }
 
 const char *pg_settings_find(const struct pg_settings *settings, const char *keyword)
 {
-    for (size_t i = 0; i < settings->count; i++)
-        if (strcmp(settings->keywords[i], keyword) == 0)
-            return settings->values[i];
-    return NULL;
+    return find_option(settings->options, keyword);
 }
 
-static const char *find_default(PQconninfoOption *known, const char *keyword, const char *fallback)
+static const char *find_default(const PQconninfoOption *known, const char *keyword, const char *fallback)
 {
-    for (; known->keyword; known++)
-        if (strcmp(known->keyword, keyword) == 0 && known->val && *known->val)
-            return known->val;
-    return fallback;
+    const char *value = find_option(known, keyword);
+    return value ? value : fallback;
 }
 
 /* host:port,host:port/database */
-static void print_address(struct pg_settings *settings, PQconninfoOption *known)
+static void print_address(struct pg_settings *settings, const PQconninfoOption *known)
 {
     const char *host = pg_settings_find(settings, "host");
     const char *port = pg_settings_find(settings, "port");
@@ -162,8 +145,8 @@ static void print_address(struct pg_settings *settings, PQconninfoOption *known)
         database = find_default(known, "dbname", "");
     for (settings->hosts = 0; *host && len < size; settings->hosts++) {
         size_t host_len = strcspn(host, ","), port_len = strcspn(port, ",");
-        len += (size_t)snprintf(settings->address + len, size - len, "%s%.*s:%.*s", settings->hosts ? "," : "",
-                                (int)host_len, host, (int)port_len, port);
+        len += (size_t)snprintf(settings->address + len, size - len, "%s%.*s:%.*s",
+                                settings->hosts ? "," : "", (int)host_len, host, (int)port_len, port);
         host += host_len + (host[host_len] == ',');
         port += port[port_len] == ',' ? port_len + 1 : 0; /* one port may stand for all hosts */
     }
@@ -175,7 +158,7 @@ bool pg_settings_parse(struct pg_settings *settings, const char *url, struct ups
 {
     struct buf stripped;
     char *ignored = NULL; /* libpq's reason may quote the URL */
-    PQconninfoOption *known = PQconndefaults(), *options = NULL;
+    PQconninfoOption *known = PQconndefaults();
     bool done = false;
     *settings = (struct pg_settings){0};
     buf_init(&stripped);
@@ -185,21 +168,19 @@ bool pg_settings_parse(struct pg_settings *settings, const char *url, struct ups
     }
     if (!strip_table(settings, &stripped, url, known, err))
         goto cleanup;
-    options = PQconninfoParse(stripped.data ? stripped.data : "", &ignored);
-    if (!options) {
-        upsink_fail(err, UPSINK_ERR_CONFIG, "bad_url",
-                    "the sink URL is not a PostgreSQL connection URI (postgres://user:password@host:5432/database"
-                    "?table=name); special characters in user and password are written as %%XX");
+    settings->options = PQconninfoParse(stripped.data ? stripped.data : "", &ignored);
+    if (!settings->options) {
+        upsink_fail(
+            err, UPSINK_ERR_CONFIG, "bad_url",
+            "the sink URL is not a PostgreSQL connection URI (postgres://user:password@host:5432/database"
+            "?table=name); special characters in user and password are written as %%XX");
         goto cleanup;
     }
-    if (!copy_options(settings, options, err))
-        goto cleanup;
     print_address(settings, known);
     done = true;
 cleanup:
     if (!done)
         pg_settings_clear(settings);
-    PQconninfoFree(options);
     PQconninfoFree(known);
     PQfreemem(ignored);
     buf_destroy(&stripped);
@@ -208,14 +189,7 @@ cleanup:
 
 void pg_settings_clear(struct pg_settings *settings)
 {
-    for (size_t i = 0; i < settings->count; i++) {
-        if (settings->keywords)
-            free(settings->keywords[i]);
-        if (settings->values)
-            free(settings->values[i]);
-    }
-    free(settings->keywords);
-    free(settings->values);
+    PQconninfoFree(settings->options);
     free(settings->table);
     *settings = (struct pg_settings){0};
 }

@@ -6,16 +6,18 @@
 #include "buf.h"
 #include "error.h"
 
+#include <libpq-fe.h>
+
 struct pg_settings {
-    char **keywords, **values; /* for PQconnectStartParams; end with NULL */
-    size_t count;
+    PQconninfoOption *options; /* everything that libpq knows; val is NULL or "" where not given */
     char *table;               /* as given with ?table=, decoded; NULL where not given */
     char address[256];         /* host:port/database, without credentials */
     size_t hosts;
 };
 
 /* On failure nothing is to be cleared. Messages never quote the URL: it holds the password. */
-UPSINK_NODISCARD bool pg_settings_parse(struct pg_settings *settings, const char *url, struct upsink_error *err);
+UPSINK_NODISCARD bool pg_settings_parse(struct pg_settings *settings, const char *url,
+                                        struct upsink_error *err);
 void pg_settings_clear(struct pg_settings *settings);
 
 /* NULL where neither URL nor environment gives it. */

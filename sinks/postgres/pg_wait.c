@@ -18,12 +18,14 @@ int64_t pg_timeout_us(const struct upsink_sink *sink)
 
 static bool give_up(struct upsink_sink *sink, const char *doing, int64_t waited, struct upsink_error *err)
 {
-    bool stopping = sink->host && sink->host->stopping && waited >= LONG_WAIT && sink->host->stopping(sink->host->context);
+    bool stopping = sink->host && sink->host->stopping && waited >= LONG_WAIT &&
+                    sink->host->stopping(sink->host->context);
     if (waited < pg_timeout_us(sink) && !stopping)
         return false;
     sink->broken = true;
-    upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_timeout", "can't %s: %s gave no answer for %lld ms%s", doing, sink->description,
-                (long long)(waited / CLOCK_MS), stopping ? ", and the program is stopping" : "");
+    upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_timeout", "can't %s: %s gave no answer for %lld ms%s", doing,
+                sink->description, (long long)(waited / CLOCK_MS),
+                stopping ? ", and the program is stopping" : "");
     return true;
 }
 
@@ -44,8 +46,8 @@ unsigned pg_wait(struct upsink_sink *sink, unsigned wanted, const char *doing, s
         }
         if (ready < 0 && (poller.fd < 0 || errno != EINTR)) {
             sink->broken = true;
-            upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_unreachable", "can't %s: the connection to %s was lost", doing,
-                        sink->description);
+            upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_unreachable", "can't %s: the connection to %s was lost",
+                        doing, sink->description);
             return 0;
         }
         if (give_up(sink, doing, now - sink->last_answer, err))

@@ -13,7 +13,7 @@
 /* After a deadlock, for so long, a writer has the table to itself. */
 #define ALONE_TIME (60 * CLOCK_SECOND)
 
-/* --- what belongs together ----------------------------------------------------------------------------- */
+/* --- what belongs together ------------------------------------------------------------------- */
 
 static enum pg_statement statement_of(const struct upsink_change *change)
 {
@@ -43,7 +43,7 @@ static bool next_group(struct upsink_sink *sink, struct upsink_batch *batch, str
     return true;
 }
 
-/* --- sending --------------------------------------------------------------------------------------------- */
+/* --- sending --------------------------------------------------------------------------------- */
 
 static void begin_arrays(struct upsink_sink *sink, const struct pg_group *group)
 {
@@ -73,7 +73,8 @@ static void put_change(struct upsink_sink *sink, const struct upsink_change *cha
         pg_params_put_text(params, at++, change->entity);
     put_optional(params, at + PG_FENCE_VERSION, change->flags & UPSINK_HAS_VERSION, change->version);
     pg_params_put_int8(params, at + PG_FENCE_OFFSET, change->offset);
-    put_optional(params, at + PG_FENCE_TIME, change->timestamp != -1, pg_timestamp_to_wire(change->timestamp));
+    put_optional(params, at + PG_FENCE_TIME, change->timestamp != -1,
+                 pg_timestamp_to_wire(change->timestamp));
     pg_params_put_int8(params, at + PG_FENCE_GENERATION, change->generation);
     pg_params_put_int4(params, at + PG_FENCE_PARTITION, change->partition);
     pg_params_put_text(params, at + PG_FENCE_EVENT_ID, change->event_id);
@@ -100,9 +101,9 @@ size_t pg_send_changes(struct upsink_sink *sink, const struct pg_group *group, s
     return pg_pipeline_send_prepared(sink, group->statement, params, err) ? at : 0;
 }
 
-/* --- receiving ------------------------------------------------------------------------------------------- */
+/* --- receiving ------------------------------------------------------------------------------- */
 
-static int compare_key(struct upsink_slice left, struct upsink_slice right)
+int pg_compare_keys(struct upsink_slice left, struct upsink_slice right)
 {
     size_t shorter = left.len < right.len ? left.len : right.len;
     int order = shorter ? memcmp(left.data, right.data, shorter) : 0;
@@ -115,7 +116,7 @@ static size_t find_key(const struct pg_group *group, size_t from, size_t to, str
     size_t low = from, high = to;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = compare_key(group->batch->changes[group->order[middle]]->key, key);
+        int order = pg_compare_keys(group->batch->changes[group->order[middle]]->key, key);
         if (order == 0)
             return middle;
         if (order < 0)
@@ -126,21 +127,23 @@ static size_t find_key(const struct pg_group *group, size_t from, size_t to, str
     return to;
 }
 
-bool pg_take_winners(struct upsink_sink *sink, struct pg_group *group, size_t from, size_t to, const PGresult *result,
-                     struct upsink_error *err)
+bool pg_take_winners(struct upsink_sink *sink, struct pg_group *group, size_t from, size_t to,
+                     const PGresult *result, struct upsink_error *err)
 {
     size_t next = from;
     for (size_t i = from; i < to; i++)
-        group->batch->results[group->order[i]].verdict = UPSINK_STALE; /* or why else it lost: pg_judge_losers */
+        group->batch->results[group->order[i]].verdict =
+            UPSINK_STALE; /* or why else it lost: pg_judge_losers */
     for (int row = 0; row < PQntuples(result); row++) {
         struct upsink_slice key = {PQgetvalue(result, row, 0), (size_t)PQgetlength(result, row, 0)};
         /* They come in the order in which they were sent, or nearly. */
         if (next == to || !upsink_slice_equal(group->batch->changes[group->order[next]]->key, key))
             next = find_key(group, from, to, key);
         if (next == to)
-            return upsink_fail(err, UPSINK_ERR_UNKNOWN, "sink_error",
-                               "%s answered with a key that was not written; does a trigger change the column key?",
-                               sink->description);
+            return upsink_fail(
+                err, UPSINK_ERR_UNKNOWN, "sink_error",
+                "%s answered with a key that was not written; does a trigger change the column key?",
+                sink->description);
         uint32_t place = group->order[next++];
         group->batch->results[place].verdict = UPSINK_APPLIED;
         if (group->statement == PG_SQL_UPSERT && *PQgetvalue(result, row, 1))
@@ -149,9 +152,9 @@ bool pg_take_winners(struct upsink_sink *sink, struct pg_group *group, size_t fr
     return true;
 }
 
-/* --- the fast path: nothing is refused ------------------------------------------------------------------- */
+/* --- the fast path: nothing is refused ------------------------------------------------------- */
 
-/* Statements that were sent and not answered yet, at most: the server must not wait for us to be scheduled. */
+/* So many statements may be sent and not answered yet: the server must not wait for us to be scheduled. */
 enum { MOST_FLIGHTS = 4 };
 
 struct flight {
@@ -166,7 +169,8 @@ struct stream {
     bool refused;          /* the server refuses some change */
 };
 
-static bool check_result(struct upsink_sink *sink, struct stream *stream, const PGresult *result, struct upsink_error *err)
+static bool check_result(struct upsink_sink *sink, struct stream *stream, const PGresult *result,
+                         struct upsink_error *err)
 {
     if (!result)
         return false;
@@ -195,19 +199,22 @@ static bool land_openings(struct upsink_sink *sink, struct stream *stream, struc
 }
 
 /* Reads the answer to the statement that was sent first. */
-static bool land_changes(struct upsink_sink *sink, struct stream *stream, struct pg_group *group, struct upsink_error *err)
+static bool land_changes(struct upsink_sink *sink, struct stream *stream, struct pg_group *group,
+                         struct upsink_error *err)
 {
     if (!land_openings(sink, stream, err))
         return false;
     struct flight flight = stream->flights[stream->landed++ % MOST_FLIGHTS];
     PGresult *result = pg_pipeline_next(sink, "write", err);
-    bool done = check_result(sink, stream, result, err) && pg_take_winners(sink, group, flight.from, flight.to, result, err);
+    bool done = check_result(sink, stream, result, err) &&
+                pg_take_winners(sink, group, flight.from, flight.to, result, err);
     PQclear(result);
     return done;
 }
 
 /* While the server works on one statement, the next ones are built and sent. */
-static bool stream_group(struct upsink_sink *sink, struct stream *stream, struct pg_group *group, struct upsink_error *err)
+static bool stream_group(struct upsink_sink *sink, struct stream *stream, struct pg_group *group,
+                         struct upsink_error *err)
 {
     for (size_t at = 0, end; at < group->count; at = end) {
         end = pg_send_changes(sink, group, at, group->count, err);
@@ -232,8 +239,10 @@ static void print_lock(const struct upsink_sink *sink, char *sql, size_t size)
         *sql = '\0';
 }
 
-/* A transaction of its own can be taken back as a whole; in one that holds earlier writes there is a savepoint. */
-static bool send_openings(struct upsink_sink *sink, struct stream *stream, bool nested, struct upsink_error *err)
+/* A transaction of its own can be taken back as a whole; in one that holds earlier writes there is a
+ * savepoint. */
+static bool send_openings(struct upsink_sink *sink, struct stream *stream, bool nested,
+                          struct upsink_error *err)
 {
     char lock[400];
     if (!pg_pipeline_send(sink, nested ? "SAVEPOINT upsink_write" : PG_BEGIN, err))
@@ -251,8 +260,8 @@ static bool send_openings(struct upsink_sink *sink, struct stream *stream, bool 
     return pg_pipeline_send(sink, lock, err);
 }
 
-static bool stream_all(struct upsink_sink *sink, struct stream *stream, struct upsink_batch *batch, bool nested,
-                       size_t *inserted, struct upsink_error *err)
+static bool stream_all(struct upsink_sink *sink, struct stream *stream, struct upsink_batch *batch,
+                       bool nested, size_t *inserted, struct upsink_error *err)
 {
     struct pg_group group = {0};
     if (!send_openings(sink, stream, nested, err))
@@ -263,19 +272,20 @@ static bool stream_all(struct upsink_sink *sink, struct stream *stream, struct u
     *inserted = group.inserted;
     /* Deferred constraints speak now: at commit nobody could tell whose fault it is. */
     return pg_pipeline_send(sink, "SET CONSTRAINTS ALL IMMEDIATE", err) &&
-           (!nested || pg_pipeline_send(sink, "RELEASE SAVEPOINT upsink_write", err)) && pg_send_identity(sink, err) &&
-           land_openings(sink, stream, err) && land_plain(sink, stream, err) &&
+           (!nested || pg_pipeline_send(sink, "RELEASE SAVEPOINT upsink_write", err)) &&
+           pg_send_identity(sink, err) && land_openings(sink, stream, err) && land_plain(sink, stream, err) &&
            (!nested || land_plain(sink, stream, err)) && pg_take_identity(sink, err);
 }
 
-/* --- write ------------------------------------------------------------------------------------------------ */
+/* --- write ----------------------------------------------------------------------------------- */
 
 static bool reserve_scratch(struct upsink_sink *sink, size_t count, struct upsink_error *err)
 {
     if (count <= sink->order_capacity)
         return true;
     if (count > UINT32_MAX)
-        return upsink_fail(err, UPSINK_ERR_FATAL, "batch_too_large", "a batch of %zu changes is too large", count);
+        return upsink_fail(err, UPSINK_ERR_FATAL, "batch_too_large", "a batch of %zu changes is too large",
+                           count);
     free(sink->order);
     free(sink->inserted);
     sink->order = calloc(count, sizeof *sink->order);
@@ -290,8 +300,9 @@ static bool begin_verdicts(struct upsink_batch *batch, struct upsink_error *err)
     for (size_t i = 0; i < batch->count; i++) {
         batch->results[i] = (struct upsink_result){0};
         if (batch->changes[i]->op == UPSINK_UPSERT && batch->changes[i]->flags & UPSINK_HAS_NUL &&
-            !pg_reject(batch, i, "nul_in_text", "PostgreSQL's jsonb can't hold the character NUL (\\u0000), which the entity has",
-                       "", err))
+            !pg_reject(batch, i, "nul_in_text",
+                       "PostgreSQL's jsonb can't hold the character NUL (\\u0000), which the entity has", "",
+                       err))
             return false;
     }
     return true;
@@ -300,17 +311,18 @@ static bool begin_verdicts(struct upsink_batch *batch, struct upsink_error *err)
 static bool undo_write(struct upsink_sink *sink, bool nested, struct upsink_error *err)
 {
     char lock[400];
-    if (!pg_run(sink, "take a write back", nested ? "ROLLBACK TO SAVEPOINT upsink_write" : "ROLLBACK; " PG_BEGIN, err))
+    if (!pg_run(sink, "take a write back",
+                nested ? "ROLLBACK TO SAVEPOINT upsink_write" : "ROLLBACK; " PG_BEGIN, err))
         return false;
     sink->transaction = PG_IN_TRANSACTION;
     print_lock(sink, lock, sizeof lock);
     return nested || !*lock || pg_run(sink, "lock the table", lock, err);
 }
 
-/* Deferred constraints are first asked at the end, as the user wants it: a record may need one that comes after it.
- * Only where they refuse, each part has to answer for itself. */
-static bool write_slowly(struct upsink_sink *sink, struct upsink_batch *batch, bool nested, bool strict, size_t *inserted,
-                         struct upsink_error *err)
+/* Deferred constraints are first asked at the end, as the user wants it: a record may need one that comes
+ * after it. Only where they refuse, each part has to answer for itself. */
+static bool write_slowly(struct upsink_sink *sink, struct upsink_batch *batch, bool nested, bool strict,
+                         size_t *inserted, struct upsink_error *err)
 {
     struct pg_group group = {0};
     if (!undo_write(sink, nested, err) || !begin_verdicts(batch, err))
@@ -321,10 +333,12 @@ static bool write_slowly(struct upsink_sink *sink, struct upsink_batch *batch, b
     *inserted = group.inserted;
     if (pg_run(sink, "check deferred constraints", "SET CONSTRAINTS ALL IMMEDIATE", err))
         return pg_check_identity(sink, err);
-    return !strict && !sink->broken && err->cls == UPSINK_ERR_RECORD && write_slowly(sink, batch, nested, true, inserted, err);
+    return !strict && !sink->broken && err->cls == UPSINK_ERR_RECORD &&
+           write_slowly(sink, batch, nested, true, inserted, err);
 }
 
-static bool write_once(struct upsink_sink *sink, struct upsink_batch *batch, bool nested, struct upsink_error *err)
+static bool write_once(struct upsink_sink *sink, struct upsink_batch *batch, bool nested,
+                       struct upsink_error *err)
 {
     struct stream stream = {0};
     struct upsink_error ignored;
@@ -346,8 +360,9 @@ static bool is_deadlock(const struct upsink_error *err)
     return strcmp(err->detail, "SQLSTATE 40P01") == 0;
 }
 
-/* Each statement takes its locks in the order of the keys, but upserts and deletes are statements of their own. Two
- * writers meet on the same keys only while keys move between partitions; then each waits for its turn. */
+/* Each statement takes its locks in the order of the keys, but upserts and deletes are statements of their
+ * own. Two writers meet on the same keys only while keys move between partitions; then each waits for its
+ * turn. */
 bool pg_write(struct upsink_sink *sink, struct upsink_batch *batch, struct upsink_error *err)
 {
     struct upsink_error ignored;

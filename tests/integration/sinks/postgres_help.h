@@ -54,7 +54,8 @@ static inline void load_sink(void)
 }
 
 /* Runs SQL as the superuser; the first field of the last result, "" without rows. */
-__attribute__((format(printf, 2, 3))) static inline const char *sql(struct desk *desk, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static inline const char *sql(struct desk *desk, const char *format,
+                                                                    ...)
 {
     static char field[4096];
     char text[8192];
@@ -84,7 +85,8 @@ static inline int desk_setup(void **state)
     snprintf(desk->schema, sizeof desk->schema, "test_%ld_%u", (long)getpid(), ++made);
     snprintf(desk->url, sizeof desk->url, "%s", server_url());
     snprintf(desk->target, sizeof desk->target, "%s.orders", desk->schema);
-    sql(desk, "SET client_min_messages = error; CREATE SCHEMA %s; SET search_path = %s", desk->schema, desk->schema);
+    sql(desk, "SET client_min_messages = error; CREATE SCHEMA %s; SET search_path = %s", desk->schema,
+        desk->schema);
     desk->view = (struct upsink_view){.size = sizeof desk->view,
                                       .name = desk->schema,
                                       .topic = "orders",
@@ -118,7 +120,8 @@ static inline int desk_teardown(void **state)
 static inline void need(struct desk *desk, bool done, const char *what)
 {
     if (!done)
-        fail_msg("%s: class %d, %s: %s (%s)", what, (int)desk->err.cls, desk->err.code, desk->err.text, desk->err.detail);
+        fail_msg("%s: class %d, %s: %s (%s)", what, (int)desk->err.cls, desk->err.code, desk->err.text,
+                 desk->err.detail);
 }
 
 static inline bool try_open(struct desk *desk)
@@ -188,7 +191,8 @@ static inline struct upsink_change tombstone(const char *key, int64_t offset)
 }
 
 /* The changes have to be sorted by key. */
-static inline bool try_write(struct desk *desk, const struct upsink_change *changes, size_t count, struct upsink_result *results)
+static inline bool try_write(struct desk *desk, const struct upsink_change *changes, size_t count,
+                             struct upsink_result *results)
 {
     const struct upsink_change **pointers = calloc(count, sizeof(struct upsink_change *));
     assert_non_null(pointers);
@@ -196,7 +200,8 @@ static inline bool try_write(struct desk *desk, const struct upsink_change *chan
         pointers[i] = &changes[i];
         results[i] = (struct upsink_result){0};
     }
-    struct upsink_batch batch = {.changes = pointers, .results = results, .count = count, .alloc = allocate, .memory = &desk->arena};
+    struct upsink_batch batch = {
+        .changes = pointers, .results = results, .count = count, .alloc = allocate, .memory = &desk->arena};
     bool done = type->write(desk->sink, &batch, &desk->err);
     free(pointers);
     return done;

@@ -1,4 +1,5 @@
-/* Servers that are away, refuse, hang or are locked: an outage is not a bad record, and nothing is half-done after it. */
+/* Servers that are away, refuse, hang or are locked: an outage is not a bad record, and nothing is half-done
+ * after it. */
 #include "tests/integration/sinks/postgres_help.h"
 
 #include <arpa/inet.h>
@@ -13,14 +14,15 @@ static void log_in_as(struct desk *desk, const char *role_and_password, const ch
 {
     const char *at = strstr(server_url(), "@"), *slash = strchr(at + 1, '/');
     assert_true(at && slash);
-    snprintf(desk->url, sizeof desk->url, "postgres://%s%.*s/%s", role_and_password, (int)(slash - at), at, database);
+    snprintf(desk->url, sizeof desk->url, "postgres://%s%.*s/%s", role_and_password, (int)(slash - at), at,
+             database);
 }
 
 static void make_role(struct desk *desk, const char *options)
 {
     char login[200];
-    sql(desk, "CREATE ROLE %s LOGIN PASSWORD 'hush-hush' %s; GRANT ALL ON SCHEMA %s TO %s", desk->schema, options, desk->schema,
-        desk->schema);
+    sql(desk, "CREATE ROLE %s LOGIN PASSWORD 'hush-hush' %s; GRANT ALL ON SCHEMA %s TO %s", desk->schema,
+        options, desk->schema, desk->schema);
     snprintf(login, sizeof login, "%s:hush-hush", desk->schema);
     log_in_as(desk, login, "postgres");
 }
@@ -34,7 +36,8 @@ static void drop_role(struct desk *desk)
 static void assert_failure(struct desk *desk, enum upsink_error_class cls, const char *code)
 {
     if (desk->err.cls != cls || strcmp(desk->err.code, code) != 0)
-        fail_msg("class %d, %s: %s (%s)", (int)desk->err.cls, desk->err.code, desk->err.text, desk->err.detail);
+        fail_msg("class %d, %s: %s (%s)", (int)desk->err.cls, desk->err.code, desk->err.text,
+                 desk->err.detail);
     assert_null(strstr(desk->err.text, "hush-hush"));
     assert_null(strstr(desk->err.text, "wrong-word"));
 }
@@ -47,7 +50,7 @@ static void assert_recovers(struct desk *desk, struct upsink_change change)
     assert_int_equal(apply(desk, change), UPSINK_APPLIED);
 }
 
-/* --- connecting -------------------------------------------------------------------------------------- */
+/* --- connecting ------------------------------------------------------------------------------ */
 
 static void wrong_credentials_are_refused_without_showing_them(void **state)
 {
@@ -118,7 +121,8 @@ static void with_several_hosts_the_first_that_works_is_taken(void **state)
     int port, fd = listen_silently(&port);
     const char *at = strstr(server_url(), "@") + 1, *slash = strchr(at, '/');
     close(fd);
-    snprintf(desk->url, sizeof desk->url, "postgres://postgres@127.0.0.1:%d,%.*s/postgres", port, (int)(slash - at), at);
+    snprintf(desk->url, sizeof desk->url, "postgres://postgres@127.0.0.1:%d,%.*s/postgres", port,
+             (int)(slash - at), at);
     desk_open(desk);
     assert_int_equal(apply(desk, upsert("a", "1", 1)), UPSINK_APPLIED);
 }
@@ -142,7 +146,7 @@ static void a_program_that_stops_does_not_wait_for_long(void **state)
     close(fd);
 }
 
-/* --- writing ------------------------------------------------------------------------------------------ */
+/* --- writing --------------------------------------------------------------------------------- */
 
 static void a_read_only_server_is_an_outage(void **state)
 {
@@ -176,7 +180,8 @@ static void rights_that_are_withdrawn_are_an_outage(void **state)
 
 static void kill_sessions(struct desk *desk)
 {
-    sql(desk, "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = '%s'", desk->schema);
+    sql(desk, "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = '%s'",
+        desk->schema);
 }
 
 static void open_named(struct desk *desk)
@@ -302,7 +307,7 @@ static void forgotten_statements_are_prepared_again(void **state)
     need(desk, try_commit(desk), "commit");
 }
 
-/* --- two writers on one table --------------------------------------------------------------------------- */
+/* --- two writers on one table ---------------------------------------------------------------- */
 
 enum { KEYS = 400, ROUNDS = 60 };
 
@@ -341,7 +346,8 @@ static void *write_rounds(void *argument)
             if (rand_r(&writer->random) % 3)
                 continue;
             int64_t offset = (int64_t)round * KEYS + key;
-            changes[count] = rand_r(&writer->random) % 3 ? upsert(names[key], "{}", offset) : tombstone(names[key], offset);
+            changes[count] = rand_r(&writer->random) % 3 ? upsert(names[key], "{}", offset)
+                                                         : tombstone(names[key], offset);
             changes[count].partition = writer->partition;
             changes[count++].timestamp = 1000000 + offset * 2 + writer->partition;
         }
@@ -353,13 +359,16 @@ static void *write_rounds(void *argument)
 static void two_writers_of_the_same_keys_neither_fail_nor_disagree(void **state)
 {
     struct desk *desk = *state;
-    struct writer writers[2] = {{.desk = desk, .partition = 0, .random = 1}, {.desk = desk_twin(desk), .partition = 1, .random = 2}};
+    struct writer writers[2] = {{.desk = desk, .partition = 0, .random = 1},
+                                {.desk = desk_twin(desk), .partition = 1, .random = 2}};
     for (int i = 0; i < KEYS; i++)
         snprintf(names[i], sizeof names[i], "k%05d", i);
     for (int i = 0; i < 2; i++) {
         need(writers[i].desk, try_prepare(writers[i].desk), "prepare");
-        writers[i].desk->position = (struct upsink_position){.topic = UPSINK_SLICE_LIT("orders"), .partition = i};
-        need(writers[i].desk, type->claim(writers[i].desk->sink, &writers[i].desk->position, &writers[i].desk->err), "claim");
+        writers[i].desk->position =
+            (struct upsink_position){.topic = UPSINK_SLICE_LIT("orders"), .partition = i};
+        need(writers[i].desk,
+             type->claim(writers[i].desk->sink, &writers[i].desk->position, &writers[i].desk->err), "claim");
     }
     for (int i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&writers[i].thread, NULL, write_rounds, &writers[i]), 0);
@@ -370,7 +379,8 @@ static void two_writers_of_the_same_keys_neither_fail_nor_disagree(void **state)
         assert_int_equal(writers[i].outages, 0);
     }
     /* An entity has a row or a delete fence, never both. */
-    assert_string_equal(sql(desk, "SELECT count(*) FROM orders JOIN _upsink_deleted_orders USING (key)"), "0");
+    assert_string_equal(sql(desk, "SELECT count(*) FROM orders JOIN _upsink_deleted_orders USING (key)"),
+                        "0");
     desk_free_twin(writers[1].desk);
 }
 

@@ -17,13 +17,15 @@ static void make_changes(size_t count, size_t every, int64_t offset)
 {
     for (size_t i = 0; i < count; i++) {
         snprintf(keys[i], sizeof keys[i], "key-%05zu", i);
-        snprintf(entities[i], sizeof entities[i], "{\"n\":%zu,\"total\":%d,\"card\":\"" SECRET "\"}", i, is_bad(i, every) ? -1 : 1);
+        snprintf(entities[i], sizeof entities[i], "{\"n\":%zu,\"total\":%d,\"card\":\"" SECRET "\"}", i,
+                 is_bad(i, every) ? -1 : 1);
         changes[i] = upsert(keys[i], entities[i], offset + (int64_t)i);
     }
 }
 
 /* Exactly the bad ones are refused, and exactly the others are there. */
-static void assert_only_bad_refused(struct desk *desk, size_t count, size_t every, const char *code, const char *detail)
+static void assert_only_bad_refused(struct desk *desk, size_t count, size_t every, const char *code,
+                                    const char *detail)
 {
     size_t bad = 0;
     for (size_t i = 0; i < count; i++) {
@@ -101,10 +103,13 @@ static void every_kind_of_constraint_names_itself(void **state)
         const char *ddl, *code, *detail;
     } cases[] = {
         {CHECK_TOTAL, "constraint_violation", "SQLSTATE 23514 constraint positive"},
-        {"ALTER TABLE orders ADD t int GENERATED ALWAYS AS (nullif((doc->>'total')::int, -1)) STORED NOT NULL",
+        {"ALTER TABLE orders ADD t int GENERATED ALWAYS AS (nullif((doc->>'total')::int, -1)) STORED NOT "
+         "NULL",
          "constraint_violation", "SQLSTATE 23502 column t"},
-        {"ALTER TABLE orders ADD t text GENERATED ALWAYS AS (CASE doc->>'total' WHEN '-1' THEN 'same' END) STORED;"
-         "CREATE UNIQUE INDEX one_only ON orders (t); INSERT INTO orders (key, doc) VALUES ('other', '{\"total\":-1}')",
+        {"ALTER TABLE orders ADD t text GENERATED ALWAYS AS (CASE doc->>'total' WHEN '-1' THEN 'same' END) "
+         "STORED;"
+         "CREATE UNIQUE INDEX one_only ON orders (t); INSERT INTO orders (key, doc) VALUES ('other', "
+         "'{\"total\":-1}')",
          "constraint_violation", "SQLSTATE 23505 constraint one_only"},
         {"CREATE TABLE parents (id int PRIMARY KEY); INSERT INTO parents VALUES (1);"
          "ALTER TABLE orders ADD t int GENERATED ALWAYS AS ((doc->>'total')::int) STORED REFERENCES parents",
@@ -113,17 +118,22 @@ static void every_kind_of_constraint_names_itself(void **state)
          "ALTER TABLE orders ADD t int GENERATED ALWAYS AS ((doc->>'total')::int) STORED REFERENCES parents"
          " DEFERRABLE INITIALLY DEFERRED",
          "constraint_violation", "SQLSTATE 23503 constraint orders_t_fkey"},
-        {"ALTER TABLE orders ADD t smallint GENERATED ALWAYS AS ((CASE doc->>'total' WHEN '-1' THEN 70000 ELSE 1 END)::smallint) STORED",
+        {"ALTER TABLE orders ADD t smallint GENERATED ALWAYS AS ((CASE doc->>'total' WHEN '-1' THEN 70000 "
+         "ELSE 1 END)::smallint) STORED",
          "value_out_of_range", "SQLSTATE 22003"},
-        {"ALTER TABLE orders ADD t int GENERATED ALWAYS AS ((CASE doc->>'total' WHEN '-1' THEN doc->>'card' ELSE '1' END)::int) STORED",
+        {"ALTER TABLE orders ADD t int GENERATED ALWAYS AS ((CASE doc->>'total' WHEN '-1' THEN doc->>'card' "
+         "ELSE '1' END)::int) STORED",
          "invalid_for_sink", "SQLSTATE 22P02"},
-        {"CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.doc->>'total' = '-1' THEN"
+        {"CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.doc->>'total' = '-1' "
+         "THEN"
          " RAISE EXCEPTION 'no: %', NEW.doc; END IF; RETURN NEW; END $$;"
          "CREATE TRIGGER look BEFORE INSERT OR UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION look()",
          "rejected_by_trigger", "SQLSTATE P0001"},
-        {"CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.doc->>'total' = '-1' THEN"
+        {"CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.doc->>'total' = '-1' "
+         "THEN"
          " RAISE EXCEPTION 'no: %', NEW.doc; END IF; RETURN NEW; END $$;"
-         "CREATE CONSTRAINT TRIGGER look AFTER INSERT OR UPDATE ON orders DEFERRABLE INITIALLY DEFERRED FOR EACH ROW"
+         "CREATE CONSTRAINT TRIGGER look AFTER INSERT OR UPDATE ON orders DEFERRABLE INITIALLY DEFERRED FOR "
+         "EACH ROW"
          " EXECUTE FUNCTION look()",
          "rejected_by_trigger", "SQLSTATE P0001"},
     };
@@ -146,7 +156,8 @@ static void a_record_may_need_one_that_comes_after_it(void **state)
 {
     struct desk *desk = *state;
     refuse_negative_totals(desk, CHECK_TOTAL);
-    sql(desk, "ALTER TABLE orders ADD parent text GENERATED ALWAYS AS (doc->>'parent') STORED REFERENCES orders DEFERRABLE INITIALLY"
+    sql(desk, "ALTER TABLE orders ADD parent text GENERATED ALWAYS AS (doc->>'parent') STORED REFERENCES "
+              "orders DEFERRABLE INITIALLY"
               " DEFERRED");
     need(desk, try_prepare(desk), "prepare");
     claim(desk);
@@ -174,7 +185,8 @@ static void what_jsonb_can_not_hold_is_refused_by_name(void **state)
     struct desk *desk = *state;
     desk_open(desk);
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
-        struct upsink_change three[] = {upsert("a", "1", 1 + (int64_t)c), upsert("b", cases[c].entity, 1), upsert("c", "1", 1 + (int64_t)c)};
+        struct upsink_change three[] = {upsert("a", "1", 1 + (int64_t)c), upsert("b", cases[c].entity, 1),
+                                        upsert("c", "1", 1 + (int64_t)c)};
         need(desk, try_write(desk, three, 3, results), "write");
         need(desk, try_commit(desk), "commit");
         assert_int_equal(results[0].verdict, UPSINK_APPLIED);
@@ -227,7 +239,8 @@ static void what_is_refused_but_stale_is_stale(void **state)
     refuse_negative_totals(desk, CHECK_TOTAL);
     apply(desk, upsert("a", "{\"total\":1}", 10));
     apply(desk, tombstone("b", 11));
-    struct upsink_change three[] = {upsert("a", "{\"total\":-1}", 5), upsert("b", "{\"total\":-1}", 6), upsert("c", "{\"total\":-1}", 7)};
+    struct upsink_change three[] = {upsert("a", "{\"total\":-1}", 5), upsert("b", "{\"total\":-1}", 6),
+                                    upsert("c", "{\"total\":-1}", 7)};
     need(desk, try_write(desk, three, 3, results), "write");
     assert_int_equal(results[0].verdict, UPSINK_STALE);
     assert_int_equal(results[1].verdict, UPSINK_STALE);
@@ -240,7 +253,8 @@ static void a_row_that_a_trigger_keeps_away_counts_as_applied(void **state)
     struct desk *desk = *state;
     desk_open(desk);
     sql(desk, "CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
-              "CREATE TRIGGER skip BEFORE INSERT ON orders FOR EACH ROW WHEN (NEW.key = 'b') EXECUTE FUNCTION skip()");
+              "CREATE TRIGGER skip BEFORE INSERT ON orders FOR EACH ROW WHEN (NEW.key = 'b') EXECUTE "
+              "FUNCTION skip()");
     struct upsink_change three[] = {upsert("a", "1", 1), upsert("b", "1", 2), upsert("c", "1", 3)};
     need(desk, try_write(desk, three, 3, results), "write");
     need(desk, try_commit(desk), "commit");
@@ -254,9 +268,11 @@ static void triggers_see_what_happens_and_with_their_own_search_path(void **stat
     snprintf(desk->url, sizeof desk->url, "%s?options=-csearch_path%%3D%s", server_url(), desk->schema);
     desk_open(desk);
     sql(desk, "CREATE TABLE audit (what text, key text);"
-              "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO audit VALUES (TG_OP, coalesce(NEW.key, OLD.key));"
+              "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO audit VALUES "
+              "(TG_OP, coalesce(NEW.key, OLD.key));"
               " RETURN NULL; END';"
-              "CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON orders FOR EACH ROW EXECUTE FUNCTION note()");
+              "CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON orders FOR EACH ROW EXECUTE FUNCTION "
+              "note()");
     apply(desk, upsert("a", "1", 1));
     apply(desk, upsert("a", "2", 2));
     apply(desk, upsert("a", "0", 1));
@@ -270,7 +286,8 @@ static void a_broken_trigger_is_no_records_fault(void **state)
     struct desk *desk = *state;
     struct upsink_change change = upsert("a", "1", 1);
     desk_open(desk);
-    sql(desk, "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM 1 FROM no_such_table; RETURN NEW; END';"
+    sql(desk, "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM 1 FROM "
+              "no_such_table; RETURN NEW; END';"
               "CREATE TRIGGER broken BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION broken()");
     assert_false(try_write(desk, &change, 1, results));
     assert_int_equal(desk->err.cls, UPSINK_ERR_UNKNOWN);

@@ -3,7 +3,6 @@
 
 #include <pthread.h>
 
-
 static void assert_row(struct desk *desk, const char *key, const char *entity)
 {
     struct upsink_row row;
@@ -12,13 +11,24 @@ static void assert_row(struct desk *desk, const char *key, const char *entity)
     assert_memory_equal(row.entity.data, entity, row.entity.len);
 }
 
-/* --- names --------------------------------------------------------------------------------------- */
+/* --- names ----------------------------------------------------------------------------------- */
 
 static void any_name_can_be_a_table(void **state)
 {
     static const char *const names[] = {
-        "Orders",   "select",      "with space",  "\"dotted.name\"",  "\"say \"\"hi\"\"\"", "semi;colon", "it's", "100%",
-        "caf\xc3\xa9", "back\\slash", "$1", "a23456789012345678901234567890123456789012345678901234567890123", "*/ --",
+        "Orders",
+        "select",
+        "with space",
+        "\"dotted.name\"",
+        "\"say \"\"hi\"\"\"",
+        "semi;colon",
+        "it's",
+        "100%",
+        "caf\xc3\xa9",
+        "back\\slash",
+        "$1",
+        "a23456789012345678901234567890123456789012345678901234567890123",
+        "*/ --",
     };
     struct desk *desk = *state;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -36,7 +46,9 @@ static void any_name_can_be_a_table(void **state)
         desk_open(desk);
         assert_int_equal(desk->position.next_offset, 4);
     }
-    assert_string_equal(sql(desk, "SELECT count(*) FROM pg_tables WHERE schemaname = '%s' AND tablename LIKE '\\_upsink\\_deleted%%'",
+    assert_string_equal(sql(desk,
+                            "SELECT count(*) FROM pg_tables WHERE schemaname = '%s' AND tablename LIKE "
+                            "'\\_upsink\\_deleted%%'",
                             desk->schema),
                         "13");
     assert_string_equal(sql(desk, "SELECT doc FROM \"dotted.name\""), "2");
@@ -66,8 +78,10 @@ static void names_by_default_in_the_url_and_twice(void **state)
 static void an_unqualified_name_is_where_the_session_sees_it(void **state)
 {
     struct desk *desk = *state;
-    sql(desk, "CREATE SCHEMA %s_b; CREATE TABLE %s_b.seen (key text PRIMARY KEY, doc jsonb)", desk->schema, desk->schema);
-    snprintf(desk->url, sizeof desk->url, "%s?options=-csearch_path%%3Dno_such_schema,%s,%s_b", server_url(), desk->schema, desk->schema);
+    sql(desk, "CREATE SCHEMA %s_b; CREATE TABLE %s_b.seen (key text PRIMARY KEY, doc jsonb)", desk->schema,
+        desk->schema);
+    snprintf(desk->url, sizeof desk->url, "%s?options=-csearch_path%%3Dno_such_schema,%s,%s_b", server_url(),
+             desk->schema, desk->schema);
     desk->view.target = "seen";
     desk_open(desk);
     apply(desk, upsert("k", "1", 1));
@@ -79,12 +93,13 @@ static void an_unqualified_name_is_where_the_session_sees_it(void **state)
     sql(desk, "DROP SCHEMA %s_b CASCADE", desk->schema);
 }
 
-/* --- shapes --------------------------------------------------------------------------------------- */
+/* --- shapes ---------------------------------------------------------------------------------- */
 
 static void a_table_of_the_users_own_is_taken_as_it_is(void **state)
 {
     struct desk *desk = *state;
-    sql(desk, "CREATE TABLE orders (id bigserial, doc jsonb, note text DEFAULT 'n' NOT NULL, key varchar(20) UNIQUE NOT NULL,"
+    sql(desk, "CREATE TABLE orders (id bigserial, doc jsonb, note text DEFAULT 'n' NOT NULL, key varchar(20) "
+              "UNIQUE NOT NULL,"
               " total numeric GENERATED ALWAYS AS ((doc->>'total')::numeric) STORED);"
               "CREATE INDEX ON orders USING gin (doc); CREATE INDEX ON orders (total)");
     desk_open(desk);
@@ -101,7 +116,8 @@ static void a_table_of_the_users_own_is_taken_as_it_is(void **state)
 static void a_row_that_the_user_put_there_gives_way(void **state)
 {
     struct desk *desk = *state;
-    sql(desk, "CREATE TABLE orders (key text PRIMARY KEY, doc jsonb); INSERT INTO orders VALUES ('a', '0'), ('b', '0'), ('c', '0')");
+    sql(desk, "CREATE TABLE orders (key text PRIMARY KEY, doc jsonb); INSERT INTO orders VALUES ('a', '0'), "
+              "('b', '0'), ('c', '0')");
     desk_open(desk);
     assert_int_equal(apply(desk, upsert("a", "1", 1)), UPSINK_APPLIED);
     assert_int_equal(apply(desk, tombstone("b", 2)), UPSINK_APPLIED);
@@ -114,16 +130,24 @@ static void what_can_not_hold_a_view_is_refused_with_the_remedy(void **state)
         const char *ddl, *names;
     } cases[] = {
         {"CREATE TABLE orders (id int)", "no column key (text)"},
-        {"CREATE TABLE orders (key int PRIMARY KEY, doc jsonb)", "column key is integer where text is expected"},
+        {"CREATE TABLE orders (key int PRIMARY KEY, doc jsonb)",
+         "column key is integer where text is expected"},
         {"CREATE TABLE orders (key text PRIMARY KEY)", "no column doc (jsonb)"},
-        {"CREATE TABLE orders (key text PRIMARY KEY, doc json)", "column doc is json where jsonb is expected"},
-        {"CREATE TABLE orders (key text PRIMARY KEY, doc text)", "column doc is text where jsonb is expected"},
+        {"CREATE TABLE orders (key text PRIMARY KEY, doc json)",
+         "column doc is json where jsonb is expected"},
+        {"CREATE TABLE orders (key text PRIMARY KEY, doc text)",
+         "column doc is text where jsonb is expected"},
         {"CREATE TABLE orders (key text, doc jsonb)", "column key is not unique by itself"},
-        {"CREATE TABLE orders (key text, doc jsonb, tenant int UNIQUE, UNIQUE (key, tenant))", "column key is not unique by itself"},
-        {"CREATE TABLE orders (key text, doc jsonb); CREATE UNIQUE INDEX ON orders (key) WHERE doc IS NOT NULL", "partial or deferrable"},
+        {"CREATE TABLE orders (key text, doc jsonb, tenant int UNIQUE, UNIQUE (key, tenant))",
+         "column key is not unique by itself"},
+        {"CREATE TABLE orders (key text, doc jsonb); CREATE UNIQUE INDEX ON orders (key) WHERE doc IS NOT "
+         "NULL",
+         "partial or deferrable"},
         {"CREATE TABLE orders (key text UNIQUE DEFERRABLE, doc jsonb)", "partial or deferrable"},
-        {"CREATE TABLE orders (key text PRIMARY KEY, doc jsonb, _upsink_offset text)", "column _upsink_offset is text where bigint"},
-        {"CREATE TABLE orders (key text PRIMARY KEY, doc jsonb, region text NOT NULL)", "column region is NOT NULL without a default"},
+        {"CREATE TABLE orders (key text PRIMARY KEY, doc jsonb, _upsink_offset text)",
+         "column _upsink_offset is text where bigint"},
+        {"CREATE TABLE orders (key text PRIMARY KEY, doc jsonb, region text NOT NULL)",
+         "column region is NOT NULL without a default"},
     };
     struct desk *desk = *state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -176,7 +200,7 @@ static void a_partitioned_table_works(void **state)
     assert_string_equal(sql(desk, "SELECT count(*) FROM _upsink_deleted_orders"), "0");
 }
 
-/* --- fates ----------------------------------------------------------------------------------------- */
+/* --- fates ----------------------------------------------------------------------------------- */
 
 static void fill(struct desk *desk)
 {
@@ -197,14 +221,16 @@ static void assert_fate(struct desk *desk, bool lost)
     assert_string_equal(sql(desk, "SELECT count(*) FROM _upsink_deleted_orders"), lost ? "0" : "1");
 }
 
-#define COPY_TABLE "CREATE TABLE copy (LIKE orders INCLUDING ALL); INSERT INTO copy SELECT * FROM orders; DROP TABLE orders;" \
-                   "ALTER TABLE copy RENAME TO orders"
+#define COPY_TABLE                                                                                           \
+    "CREATE TABLE copy (LIKE orders INCLUDING ALL); INSERT INTO copy SELECT * FROM orders; DROP TABLE "      \
+    "orders;"                                                                                                \
+    "ALTER TABLE copy RENAME TO orders"
 
 static void rewriting_or_restoring_a_table_loses_nothing(void **state)
 {
     static const char *const deeds[] = {"VACUUM FULL %s.orders", "CLUSTER %s.orders USING orders_pkey",
-                                        "ALTER TABLE %s.orders ADD x int DEFAULT random()", "DELETE FROM %s.orders WHERE key = 'a'",
-                                        "DELETE FROM %s.orders"};
+                                        "ALTER TABLE %s.orders ADD x int DEFAULT random()",
+                                        "DELETE FROM %s.orders WHERE key = 'a'", "DELETE FROM %s.orders"};
     struct desk *desk = *state;
     fill(desk);
     for (size_t i = 0; i < sizeof deeds / sizeof *deeds; i++) {
@@ -221,10 +247,13 @@ static void rewriting_or_restoring_a_table_loses_nothing(void **state)
 
 static void what_loses_the_rows_begins_again(void **state)
 {
-    static const char *const deeds[] = {"TRUNCATE orders", "DROP TABLE orders",
-                                        "DROP TABLE orders; CREATE TABLE orders (key text PRIMARY KEY, doc jsonb)",
-                                        "DROP TABLE orders, _upsink_deleted_orders", "DROP TABLE orders, _upsink_views",
-                                        "TRUNCATE orders, _upsink_views"};
+    static const char *const deeds[] = {
+        "TRUNCATE orders",
+        "DROP TABLE orders",
+        "DROP TABLE orders; CREATE TABLE orders (key text PRIMARY KEY, doc jsonb)",
+        "DROP TABLE orders, _upsink_deleted_orders",
+        "DROP TABLE orders, _upsink_views",
+        "TRUNCATE orders, _upsink_views"};
     struct desk *desk = *state;
     for (size_t i = 0; i < sizeof deeds / sizeof *deeds; i++) {
         sql(desk, "DROP SCHEMA %s CASCADE; CREATE SCHEMA %s", desk->schema, desk->schema);
@@ -261,8 +290,11 @@ static void an_unlogged_table_that_a_crash_emptied_begins_again(void **state)
 
 static void what_happens_to_an_open_table_is_noticed_before_anything_is_committed(void **state)
 {
-    static const char *const deeds[] = {"TRUNCATE orders", "DROP TABLE orders", "ALTER TABLE orders RENAME TO gone",
-                                        "DROP TABLE orders; CREATE TABLE orders (LIKE old INCLUDING ALL)", "DROP TABLE _upsink_deleted_orders",
+    static const char *const deeds[] = {"TRUNCATE orders",
+                                        "DROP TABLE orders",
+                                        "ALTER TABLE orders RENAME TO gone",
+                                        "DROP TABLE orders; CREATE TABLE orders (LIKE old INCLUDING ALL)",
+                                        "DROP TABLE _upsink_deleted_orders",
                                         "ALTER SCHEMA %s RENAME TO %s_gone"};
     struct desk *desk = *state;
     for (size_t i = 0; i < sizeof deeds / sizeof *deeds; i++) {
@@ -286,7 +318,7 @@ static void what_happens_to_an_open_table_is_noticed_before_anything_is_committe
     sql(desk, "DROP SCHEMA %s_gone CASCADE", desk->schema);
 }
 
-/* --- owners ---------------------------------------------------------------------------------------- */
+/* --- owners ---------------------------------------------------------------------------------- */
 
 static void a_table_of_another_view_is_refused_by_name(void **state)
 {
@@ -336,7 +368,7 @@ static void many_may_prepare_at_once(void **state)
     }
 }
 
-/* --- plan, rights, surroundings ---------------------------------------------------------------------- */
+/* --- plan, rights, surroundings -------------------------------------------------------------- */
 
 static void gather(void *context, const char *text)
 {
@@ -355,7 +387,8 @@ static void a_plan_changes_nothing_and_its_statements_are_all_that_is_needed(voi
     need(desk, type->prepare(desk->sink, &printer, &desk->err), "plan");
     assert_says(statements, "CREATE SCHEMA");
     assert_says(statements, "deleted_at timestamptz");
-    assert_string_equal(sql(desk, "SELECT count(*) FROM pg_namespace WHERE nspname = '%s'", desk->schema), "0");
+    assert_string_equal(sql(desk, "SELECT count(*) FROM pg_namespace WHERE nspname = '%s'", desk->schema),
+                        "0");
     desk->view.create = false;
     assert_false(try_prepare(desk));
     assert_string_equal(desk->err.code, "target_missing");
@@ -371,8 +404,10 @@ static void use_role(struct desk *desk, const char *options)
 {
     const char *at = strstr(server_url(), "@");
     assert_non_null(at);
-    sql(desk, "DROP ROLE IF EXISTS %s; CREATE ROLE %s LOGIN PASSWORD 'hush-hush' %s; GRANT USAGE ON SCHEMA %s TO %s", desk->schema,
-        desk->schema, options, desk->schema, desk->schema);
+    sql(desk,
+        "DROP ROLE IF EXISTS %s; CREATE ROLE %s LOGIN PASSWORD 'hush-hush' %s; GRANT USAGE ON SCHEMA %s TO "
+        "%s",
+        desk->schema, desk->schema, options, desk->schema, desk->schema);
     snprintf(desk->url, sizeof desk->url, "postgres://%s:hush-hush%s", desk->schema, at);
 }
 
@@ -399,7 +434,8 @@ static void a_role_without_rights_is_told_which_it_needs(void **state)
     snprintf(desk->url, sizeof desk->url, "%s", server_url());
     need(desk, try_open(desk), "open");
     need(desk, type->prepare(desk->sink, &printer, &desk->err), "plan");
-    sql(desk, "%s; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %s TO %s", statements, desk->schema, desk->schema);
+    sql(desk, "%s; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %s TO %s", statements,
+        desk->schema, desk->schema);
     snprintf(desk->url, sizeof desk->url, "%s", url);
     fill(desk);
     assert_string_equal(sql(desk, "SELECT count(*) FROM orders"), "2");
@@ -410,12 +446,13 @@ static void functions_of_other_schemas_are_not_taken_for_postgres_own(void **sta
 {
     struct desk *desk = *state;
     use_role(desk, "");
-    sql(desk, "GRANT CREATE ON SCHEMA %s TO %s; ALTER ROLE %s SET search_path = %s, pg_catalog;"
-              "CREATE FUNCTION never(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT false';"
-              "CREATE OPERATOR = (LEFTARG = text, RIGHTARG = text, FUNCTION = never);"
-              "CREATE FUNCTION neverint(bigint, bigint) RETURNS boolean LANGUAGE sql AS 'SELECT false';"
-              "CREATE OPERATOR > (LEFTARG = bigint, RIGHTARG = bigint, FUNCTION = neverint);"
-              "CREATE FUNCTION now() RETURNS timestamptz LANGUAGE sql AS 'SELECT NULL::timestamptz'",
+    sql(desk,
+        "GRANT CREATE ON SCHEMA %s TO %s; ALTER ROLE %s SET search_path = %s, pg_catalog;"
+        "CREATE FUNCTION never(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT false';"
+        "CREATE OPERATOR = (LEFTARG = text, RIGHTARG = text, FUNCTION = never);"
+        "CREATE FUNCTION neverint(bigint, bigint) RETURNS boolean LANGUAGE sql AS 'SELECT false';"
+        "CREATE OPERATOR > (LEFTARG = bigint, RIGHTARG = bigint, FUNCTION = neverint);"
+        "CREATE FUNCTION now() RETURNS timestamptz LANGUAGE sql AS 'SELECT NULL::timestamptz'",
         desk->schema, desk->schema, desk->schema, desk->schema);
     fill(desk);
     assert_int_equal(apply(desk, upsert("a", "2", 4)), UPSINK_APPLIED);

@@ -41,10 +41,11 @@ static void what_is_no_name_is_refused_with_a_reason(void **state)
     static const struct {
         const char *text, *reason;
     } cases[] = {
-        {"", "empty part"},         {".", "empty part"},        {"a.", "empty part"},      {".a", "empty part"},
-        {"\"\"", "empty part"},     {"a.b.c", "more parts"},    {"\"a", "closing"},        {"\"a\"b", "follows"},
-        {"a\"b", "middle"},         {"a.\"b", "closing"},       {NAME_63 "4", "63 bytes"}, {"x." NAME_63 "4", "63 bytes"},
-        {"_upsink_state", "kept"},  {"s._upsink_x", "kept"},    {"\"a\".\"b\".", "more parts"},
+        {"", "empty part"},        {".", "empty part"},       {"a.", "empty part"},
+        {".a", "empty part"},      {"\"\"", "empty part"},    {"a.b.c", "more parts"},
+        {"\"a", "closing"},        {"\"a\"b", "follows"},     {"a\"b", "middle"},
+        {"a.\"b", "closing"},      {NAME_63 "4", "63 bytes"}, {"x." NAME_63 "4", "63 bytes"},
+        {"_upsink_state", "kept"}, {"s._upsink_x", "kept"},   {"\"a\".\"b\".", "more parts"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -94,7 +95,9 @@ static void derived_names_fit_and_differ(void **state)
     assert_in_range(strlen(a), 40, PG_NAME_MAX);
     assert_string_not_equal(a, b);
     /* 30 bytes are kept; the last character must not be cut in two. */
-    pg_derive_name(a, "_upsink_deleted_", "a2345678901234567890123456789\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9");
+    pg_derive_name(a, "_upsink_deleted_",
+                   "a2345678901234567890123456789\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3"
+                   "\xa9\xc3\xa9\xc3\xa9");
     assert_non_null(strstr(a, "_a2345678901234567890123456789_"));
 }
 

@@ -5,8 +5,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-static const char refused[] = "connection to server at \"127.0.0.1\", port 5432 failed: FATAL:  28P01: password authentication "
-                              "failed for user \"app\"\nLOCATION:  auth_failed, auth.c:326\n";
+static const char refused[] =
+    "connection to server at \"127.0.0.1\", port 5432 failed: FATAL:  28P01: password authentication "
+    "failed for user \"app\"\nLOCATION:  auth_failed, auth.c:326\n";
 static const char unreachable[] = "connection to server at \"127.0.0.1\", port 1 failed: Connection refused\n"
                                   "\tIs the server running on that host and accepting TCP/IP connections?\n";
 
@@ -24,7 +25,8 @@ static void the_sqlstate_is_found_behind_the_severity(void **state)
 
 static void where_there_is_none_none_is_found(void **state)
 {
-    static const char *const messages[] = {"", unreachable, "FATAL:  short", "x:  1234: y", "FATAL:  28p01: lower", ":  "};
+    static const char *const messages[] = {
+        "", unreachable, "FATAL:  short", "x:  1234: y", "FATAL:  28p01: lower", ":  "};
     char sqlstate[6];
     (void)state;
     for (size_t i = 0; i < sizeof messages / sizeof *messages; i++) {
@@ -38,11 +40,15 @@ static void the_message_fits_on_one_line(void **state)
     char text[300], tiny[10];
     (void)state;
     pg_tidy_message(refused, text, sizeof text);
-    assert_string_equal(text, "connection to server at \"127.0.0.1\", port 5432 failed: FATAL:  password authentication failed for "
-                              "user \"app\"");
+    assert_string_equal(
+        text,
+        "connection to server at \"127.0.0.1\", port 5432 failed: FATAL:  password authentication failed for "
+        "user \"app\"");
     pg_tidy_message(unreachable, text, sizeof text);
-    assert_string_equal(text, "connection to server at \"127.0.0.1\", port 1 failed: Connection refused  Is the server running on "
-                              "that host and accepting TCP/IP connections?");
+    assert_string_equal(
+        text,
+        "connection to server at \"127.0.0.1\", port 1 failed: Connection refused  Is the server running on "
+        "that host and accepting TCP/IP connections?");
     pg_tidy_message(refused, tiny, sizeof tiny);
     assert_string_equal(tiny, "connectio");
     pg_tidy_message("", tiny, sizeof tiny);

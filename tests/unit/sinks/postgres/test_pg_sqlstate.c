@@ -113,7 +113,8 @@ static void every_sqlstate_has_its_class(void **state)
         const char *sqlstate = cases[i].sqlstate;
         if (pg_classify_sqlstate(sqlstate) != cases[i].cls)
             fail_msg("%s is of class %d", sqlstate, (int)pg_classify_sqlstate(sqlstate));
-        assert_string_equal(cases[i].cls == UPSINK_ERR_RECORD ? pg_record_code(sqlstate) : pg_failure_code(sqlstate),
+        assert_string_equal(cases[i].cls == UPSINK_ERR_RECORD ? pg_record_code(sqlstate)
+                                                              : pg_failure_code(sqlstate),
                             cases[i].code);
     }
 }

@@ -92,7 +92,8 @@ static void errors_name_the_fault_and_never_quote_the_url(void **state)
     static const struct {
         const char *url, *says;
     } cases[] = {
-        {"postgres://u:hunter2@h/db?tabel=x", "'tabel'; it takes `table` and libpq's connection parameters; did you mean \"table\"?"},
+        {"postgres://u:hunter2@h/db?tabel=x",
+         "'tabel'; it takes `table` and libpq's connection parameters; did you mean \"table\"?"},
         {"postgres://u:hunter2@h/db?sslmod=x", "did you mean \"sslmode\"?"},
         {"postgres://u:hunter2@h/db?table=a&table=b", "twice"},
         {"postgres://u:hunter2@h/db?table=%zz", "percent-encoded"},
