@@ -2,6 +2,7 @@
 
 #include "nearest.h"
 
+#include <libpq-fe.h>
 #include <stdlib.h>
 #include <string.h>
 

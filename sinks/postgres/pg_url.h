@@ -6,12 +6,12 @@
 #include "buf.h"
 #include "error.h"
 
-#include <libpq-fe.h>
+struct _PQconninfoOption; /* libpq-fe.h */
 
 struct pg_settings {
-    PQconninfoOption *options; /* everything that libpq knows; val is NULL or "" where not given */
-    char *table;               /* as given with ?table=, decoded; NULL where not given */
-    char address[256];         /* host:port/database, without credentials */
+    struct _PQconninfoOption *options; /* everything that libpq knows; val is NULL or "" where not given */
+    char *table;                       /* as given with ?table=, decoded; NULL where not given */
+    char address[256];                 /* host:port/database, without credentials */
     size_t hosts;
 };
 
