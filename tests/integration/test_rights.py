@@ -1,8 +1,10 @@
 """The least rights that a view needs, as the manual lists them, on a Kafka with SASL and ACLs and on a Postgres role."""
 
-import pathlib
+import json
+import re
 import socket
-import tempfile
+import subprocess
+import uuid
 
 import pytest
 
@@ -86,6 +88,11 @@ def test_the_rights_that_the_manual_lists_are_enough(secured, upsink, target):
     assert set(target.rows()) == {"a", "b"}
     assert len(secured.read(f"{topic}.dlq")) == 1
     assert secured.committed("upsink-least", topic) == [3]
+    secured.grant("Read", "topic", f"{topic}.dlq")
+    secured.grant("Read", "Describe", "topic", f"{topic}.dlq.state")
+    done = subprocess.run([harness.UPSINK, "dlq", "list", *flags(secured), "--topic", topic, "--sink", target.url, "--name", "least", "-o",
+                           "json"], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout.count("\n")) == (0, 1), done.stderr
 
 
 def test_wrong_credentials_end_the_start(secured, upsink, target):
@@ -159,7 +166,57 @@ def test_rights_that_are_withdrawn_are_waited_for(secured, upsink, target):
 
 # --- Postgres ---------------------------------------------------------------------------------------
 
-def manual_section(title):
-    """The first block of SQL under a heading of the manual."""
-    text = (harness.ROOT / "docs/manual.md").read_text()
-    return text.split(title, 1)[1].split("```sql\n", 1)[1].split("```", 1)[0]
+
+def statements(title, number):
+    """The SQL under a sentence of the manual."""
+    text = (harness.ROOT / "docs/manual.md").read_text().split("## 10. Rights", 1)[1]
+    return text.split(title, 1)[1].split("```sql\n", number + 1)[number + 1].split("```", 1)[0]
+
+
+@pytest.fixture
+def database(postgres):
+    """A database whose schema `public` is nobody's but the superuser's, and a role that the manual makes."""
+    name = f"d{uuid.uuid4().hex[:8]}"
+    postgres.query(f"CREATE DATABASE {name}")
+    admin = harness.Postgres.__new__(harness.Postgres)
+    admin.url = postgres.url.rsplit("/", 1)[0] + "/" + name
+    admin.role = f"r{name}"
+    admin.run = lambda sql: admin.query(re.sub(r"\bupsink\b", admin.role, sql))
+    return admin
+
+
+def run_as(admin, upsink, kafka, topic, *args):
+    url = re.sub(r"//postgres@", f"//{admin.role}:change%20me@", admin.url)
+    return upsink("--brokers", kafka.brokers, "--topic", topic, "--sink", f"{url}?table=orders", "--name", topic, "--until-end", *args)
+
+
+def test_a_role_that_may_create_needs_no_more_than_the_manual_says(kafka, upsink, database):
+    database.run(statements("### Postgres", 0))
+    topic = make_orders(kafka)
+    assert run_as(database, upsink, kafka, topic).wait() == 0
+    kafka.produce(topic, [("b", {"n": 2}), ("a", None)])
+    assert run_as(database, upsink, kafka, topic).wait() == 0
+    assert database.query("SELECT key FROM orders") == [("b",)]
+
+
+def test_a_role_that_may_not_create_needs_no_more_than_the_manual_says(kafka, upsink, database):
+    topic = make_orders(kafka)
+    planned = subprocess.run([harness.UPSINK, "plan", "--brokers", kafka.brokers, "--topic", topic, "--sink", f"{database.url}?table=orders",
+                              "--name", topic, "-o", "json"], capture_output=True, text=True, timeout=60)
+    for line in map(json.loads, planned.stdout.splitlines()):
+        if line["kind"] == "statement":
+            database.query(line["text"])
+    database.run(statements("### Postgres", 1))
+    never = ("--set", f"views.{topic}.create=never")
+    process = run_as(database, upsink, kafka, topic, *never)
+    assert process.wait() == 0, process.errors
+    kafka.produce(topic, [("b", {"n": 2}), ("a", None)])
+    assert run_as(database, upsink, kafka, topic, *never).wait() == 0
+    assert database.query("SELECT key FROM orders") == [("b",)]
+    assert len(kafka.read(f"{topic}.dlq")) == 1
+
+
+def make_orders(kafka):
+    topic = kafka.create_topic()
+    kafka.produce(topic, [("a", {"n": 1}), ("b", {"n": 1}), ("b", None), ("nul", {"n": "\0"})])
+    return topic
