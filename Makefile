@@ -48,7 +48,8 @@ all: $(BUILD)/upsink $(PLUGINS) ## build the program and its sinks
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(EXTRA_CPPFLAGS) $(CFLAGS) -c $< -o $@
+	@echo "  CC $<"
+	@$(CC) $(CPPFLAGS) $(EXTRA_CPPFLAGS) $(CFLAGS) -c $< -o $@
 
 $(BUILD)/libupsink_base.a: $(call obj,$(BASE))
 	@rm -f $@
