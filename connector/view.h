@@ -48,6 +48,7 @@ struct worker {
     int64_t now_us;    /* worker_clock, as of the last chunk */
     int64_t proved_us; /* when the sink last took a write, or was asked instead; monotonic */
     unsigned losses_seen;
+    bool doubts; /* a lane waits to be opened again: no lingering */
     uint32_t failed_commits; /* of the source, that were looked at */
     rd_kafka_message_t *chunk[VIEW_CHUNK];
     /* guarded by view->lock */

@@ -102,6 +102,7 @@ static bool try_lane(struct worker *worker, struct lane *lane, bool (*step)(stru
 /* All decisions come before the first fetch: on one connection, Kafka answers nothing else while a fetch waits. */
 static bool start_lanes(struct worker *worker)
 {
+    worker->doubts = false;
     for (size_t i = 0; i < worker->lane_count; i++)
         if (worker->lanes[i]->state == LANE_STARTING && worker->lanes[i]->retry_at_us <= clock_monotonic_us() &&
             !try_lane(worker, worker->lanes[i], worker_start_lane))
@@ -267,7 +268,7 @@ static void fill_batch(struct worker *worker)
     take_message(worker, first);
     int64_t deadline = clock_monotonic_us() + worker->view->settings->batch_linger_us;
     bool asked = false;
-    while (!is_full(worker) && !is_stopping(worker)) {
+    while (!is_full(worker) && !is_stopping(worker) && !(worker->doubts && worker->batch.record_count == 0)) {
         size_t room = worker->view->settings->batch_max_records - worker->batch.entity_count;
         size_t wanted = room < VIEW_CHUNK ? room : VIEW_CHUNK;
         ssize_t count = rd_kafka_consume_batch_queue(worker->queue, 0, worker->chunk, wanted);

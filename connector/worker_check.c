@@ -36,6 +36,7 @@ bool worker_doubts_lane(struct worker *worker, struct lane *lane)
     lane->start = lane->expected;
     lane->expected = mark->offset;
     lane->state = LANE_DECIDED;
+    worker->doubts = true;
     return true;
 }
 
