@@ -7,7 +7,7 @@
 #include <regex.h>
 #include <stdlib.h>
 
-enum { ANSWER_MS = 10000, METADATA_MS = 5000, PROBE_MS = 500 };
+enum { ANSWER_MS = 5000, METADATA_MS = 5000, PROBE_MS = 500 };
 
 /* A partition that the group gave us; open once a worker has said where to read. */
 struct owned {

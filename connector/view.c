@@ -387,7 +387,7 @@ static void look_for_topic(struct view *view, bool *ends_known)
         view_report(view, NULL, NULL);
         return;
     }
-    if (view->until_end && strcmp(err.code, "unknown_topic") == 0) {
+    if (view->until_end && strcmp(err.code, "unknown_topic") == 0 && view->topic_missed++ > 0) {
         err.cls = UPSINK_ERR_FATAL;
         view_halt(view, &err);
     } else if (err.cls == UPSINK_ERR_CONFIG) {

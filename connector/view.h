@@ -92,6 +92,7 @@ struct view {
     uint64_t dead_letters;
     char trouble[VIEW_TROUBLE_SIZE]; /* with finding its topics; "" none */
     /* of the view's thread */
+    int topic_missed; /* times that a topic was not there; one that was just created may not be known yet */
     struct source_end *ends;
     size_t end_count;
 };

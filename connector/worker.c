@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-enum { IDLE_MS = 100 };
+enum { IDLE_MS = 100, KAFKA_PAUSE_US = 1000 * 1000 };
 
 static bool is_stopping(const struct worker *worker)
 {
@@ -86,12 +86,34 @@ static void release_lanes(struct worker *worker, bool all)
     }
 }
 
-/* A failed start is a failure of the sink or of Kafka: the other lanes would fare alike. */
+/* librdkafka tells of trouble once; what comes next says that it is over. */
+static void set_trouble(struct worker *worker, struct lane *lane, const char *reason)
+{
+    if (!reason && !lane->troubled)
+        return;
+    bool was_troubled = lane->troubled;
+    lane->troubled = reason != NULL;
+    pthread_mutex_lock(&worker->view->lock);
+    snprintf(lane->trouble, sizeof lane->trouble, "%s", reason ? reason : "");
+    pthread_mutex_unlock(&worker->view->lock);
+    if (was_troubled != lane->troubled)
+        log_write(reason ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
+                  reason ? "the partition can't be read; it is tried again" : "the partition can be read again",
+                  LOG_STR("view", worker->view->settings->name), LOG_STR("topic", lane->topic),
+                  LOG_INT("partition", lane->partition), LOG_INT("offset", lane->expected), LOG_STR("reason", reason));
+}
+
+/* A sink that fails here would fail the other lanes alike; of Kafka it may be one partition alone that has no leader. */
 static bool try_lane(struct worker *worker, struct lane *lane, bool (*step)(struct worker *, struct lane *, struct upsink_error *))
 {
     struct upsink_error err = {0};
     if (step(worker, lane, &err)) {
         view_report(worker->view, worker, NULL);
+        return true;
+    }
+    if (strncmp(err.code, "kafka", 5) == 0) {
+        lane_restart(lane, clock_monotonic_us() + KAFKA_PAUSE_US);
+        set_trouble(worker, lane, err.text);
         return true;
     }
     lane_restart(lane, 0);
@@ -186,23 +208,6 @@ static bool take_record(struct worker *worker, struct lane *lane, rd_kafka_messa
     return false;
 }
 
-/* librdkafka tells of trouble once; what comes next says that it is over. */
-static void set_trouble(struct worker *worker, struct lane *lane, const char *reason)
-{
-    if (!reason && !lane->troubled)
-        return;
-    bool was_troubled = lane->troubled;
-    lane->troubled = reason != NULL;
-    pthread_mutex_lock(&worker->view->lock);
-    snprintf(lane->trouble, sizeof lane->trouble, "%s", reason ? reason : "");
-    pthread_mutex_unlock(&worker->view->lock);
-    if (was_troubled != lane->troubled)
-        log_write(reason ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
-                  reason ? "the partition can't be read; it is tried again" : "the partition can be read again",
-                  LOG_STR("view", worker->view->settings->name), LOG_STR("topic", lane->topic),
-                  LOG_INT("partition", lane->partition), LOG_INT("offset", lane->expected), LOG_STR("reason", reason));
-}
-
 /* Not a record: the end of the partition, or trouble with it. */
 static void take_event(struct worker *worker, struct lane *lane, const rd_kafka_message_t *event)
 {
@@ -212,6 +217,8 @@ static void take_event(struct worker *worker, struct lane *lane, const rd_kafka_
             lane->expected = event->offset; /* what stands there is not for readers: transaction markers */
         if (lane->expected >= lane->start)
             lane->state = LANE_ACTIVE;
+        else if (lane->state == LANE_WARMING)
+            lane->retry_at_us = -1; /* it ends before it is to start: cut off since that was decided */
         return;
     }
     set_trouble(worker, lane, rd_kafka_message_errstr(event));

@@ -394,7 +394,11 @@ void worker_commit_group(struct worker *worker, bool now)
         lane->new_generation = false;
     }
     worker->failed_commits = failed;
-    source_commit(worker->view->source, offsets, count, now);
+    /* Where the sink knows how far it is, a Kafka that is away is not waited for. */
+    char trouble[64];
+    source_trouble(worker->view->source, trouble, sizeof trouble);
+    if (!now || !sink_keeps || !trouble[0])
+        source_commit(worker->view->source, offsets, count, now);
     free(offsets);
     worker->committed_at_us = time;
 }
