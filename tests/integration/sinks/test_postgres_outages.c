@@ -4,7 +4,9 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 
 static struct upsink_result result;
@@ -249,6 +251,85 @@ static void a_lock_that_is_not_given_is_waited_for_and_then_an_outage(void **sta
     assert_recovers(desk, change);
 }
 
+/* --- a network that swallows everything -------------------------------------------------------- */
+
+struct proxy {
+    pthread_t thread;
+    int listener, port, server_port;
+    atomic_bool frozen, ended;
+};
+
+static void pass_on(int from, int to, bool *open)
+{
+    char bytes[65536];
+    ssize_t len = recv(from, bytes, sizeof bytes, 0);
+    *open = len > 0 && send(to, bytes, (size_t)len, MSG_NOSIGNAL) == len;
+}
+
+static void serve(struct proxy *proxy, int client)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr = {htonl(INADDR_LOOPBACK)},
+                                  .sin_port = htons((uint16_t)proxy->server_port)};
+    int server = socket(AF_INET, SOCK_STREAM, 0);
+    bool open = connect(server, (struct sockaddr *)&address, sizeof address) == 0;
+    while (open && !proxy->ended) {
+        struct pollfd ends[2] = {{.fd = client, .events = POLLIN}, {.fd = server, .events = POLLIN}};
+        struct pollfd next = {.fd = proxy->listener, .events = POLLIN};
+        if (poll(&next, 1, 0) > 0)
+            break; /* the client came anew */
+        if (proxy->frozen || poll(ends, 2, 20) <= 0) {
+            usleep(1000);
+            continue;
+        }
+        if (ends[0].revents)
+            pass_on(client, server, &open);
+        if (open && ends[1].revents)
+            pass_on(server, client, &open);
+    }
+    close(server);
+}
+
+static void *run_proxy(void *argument)
+{
+    struct proxy *proxy = argument;
+    while (!proxy->ended) {
+        struct pollfd next = {.fd = proxy->listener, .events = POLLIN};
+        if (poll(&next, 1, 20) <= 0)
+            continue;
+        int client = accept(proxy->listener, NULL, NULL);
+        serve(proxy, client);
+        close(client);
+    }
+    return NULL;
+}
+
+static void a_connection_that_leads_nowhere_is_given_up(void **state)
+{
+    struct desk *desk = *state;
+    struct proxy proxy = {.server_port = atoi(PQport(desk->admin))};
+    struct upsink_change change = upsert("a", "1", 1);
+    proxy.listener = listen_silently(&proxy.port);
+    snprintf(desk->url, sizeof desk->url, "postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable",
+             proxy.port);
+    desk->view.timeout_us = CLOCK_SECOND;
+    assert_int_equal(pthread_create(&proxy.thread, NULL, run_proxy, &proxy), 0);
+    desk_open(desk);
+    need(desk, try_write(desk, &change, 1, &result), "write");
+    proxy.frozen = true;
+    int64_t begin = clock_monotonic_us();
+    assert_false(try_commit(desk));
+    assert_failure(desk, UPSINK_ERR_OUTAGE, "sink_timeout");
+    assert_in_range(clock_monotonic_us() - begin, CLOCK_SECOND / 2, 3 * CLOCK_SECOND);
+    type->abort(desk->sink);
+    assert_in_range(clock_monotonic_us() - begin, CLOCK_SECOND / 2, 3 * CLOCK_SECOND);
+    proxy.frozen = false;
+    assert_recovers(desk, change);
+    proxy.ended = true;
+    pthread_join(proxy.thread, NULL);
+    close(proxy.listener);
+}
+
 static void a_writer_that_was_put_to_sleep_does_not_hold_the_others_up(void **state)
 {
     struct desk *desk = *state, *other = desk_twin(desk);
@@ -399,6 +480,7 @@ int main(void)
         DESK_TEST(a_connection_lost_before_a_write_is_an_outage),
         DESK_TEST(every_call_on_a_lost_connection_is_an_outage),
         DESK_TEST(a_lock_that_is_not_given_is_waited_for_and_then_an_outage),
+        DESK_TEST(a_connection_that_leads_nowhere_is_given_up),
         DESK_TEST(a_writer_that_was_put_to_sleep_does_not_hold_the_others_up),
         DESK_TEST(only_the_newest_owner_of_a_partition_commits),
         DESK_TEST(forgotten_statements_are_prepared_again),
