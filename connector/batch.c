@@ -329,7 +329,8 @@ bool batch_next_wave(struct batch *batch, struct upsink_batch *wave, bool *faile
         if (batch->entities[i].head != BATCH_NONE)
             batch->heads[batch->head_count++] = (struct batch_head){key_prefix(entity_key(batch, i)), i};
     }
-    qsort_r(batch->heads, batch->head_count, sizeof *batch->heads, compare_heads, batch);
+    if (batch->head_count) /* without an entity there may be no array */
+        qsort_r(batch->heads, batch->head_count, sizeof *batch->heads, compare_heads, batch);
     for (size_t i = 0; i < batch->head_count; i++) {
         batch->changes[i] = &batch->records[batch->entities[batch->heads[i].entity].head].change;
         batch->results[i] = (struct upsink_result){UPSINK_PENDING, NULL};

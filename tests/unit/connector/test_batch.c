@@ -349,6 +349,21 @@ static void many_entities_come_sorted_by_the_bytes_of_their_keys(void **test_sta
     batch_destroy(&batch);
 }
 
+static void a_batch_of_bad_records_has_no_wave(void **test_state)
+{
+    (void)test_state;
+    struct batch batch;
+    struct upsink_batch wave;
+    struct upsink_error error;
+    bool failed;
+    upsink_fail(&error, UPSINK_ERR_RECORD, "invalid_json", "not acceptable as JSON");
+    batch_init(&batch, false, false, false);
+    assert_true(batch_add(&batch, DECODE_REJECTED, &(struct upsink_change){.offset = 0}, &error, NULL, 0, NULL, 1));
+    assert_false(batch_next_wave(&batch, &wave, &failed));
+    assert_false(failed);
+    batch_destroy(&batch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -357,6 +372,7 @@ int main(void)
         cmocka_unit_test(the_good_change_before_a_refused_one_stands),
         cmocka_unit_test(a_state_that_comes_back_is_no_duplicate),
         cmocka_unit_test(many_entities_come_sorted_by_the_bytes_of_their_keys),
+        cmocka_unit_test(a_batch_of_bad_records_has_no_wave),
         cmocka_unit_test(folding_changes_nothing_but_the_number_of_writes),
     };
     return cmocka_run_group_tests_name("batch", tests, NULL, NULL);
