@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { SLICE_MS = 100 };
+enum { SLICE_MS = 100, NUDGE_MS = 1000 };
 
 struct lane {
     bool ranged, started, done;
@@ -45,6 +45,8 @@ static rd_kafka_t *make_client(const struct dlq_kafka *kafka, struct dlq_trouble
         dlq_client_conf(kafka, RD_KAFKA_CONSUMER, NULL, 0, fixed, sizeof fixed / sizeof *fixed, err);
     if (!conf)
         return NULL;
+    /* In newer releases: how long a partition is left alone after its queue was full. */
+    rd_kafka_conf_set(conf, "fetch.queue.backoff.ms", "2", NULL, 0);
     rd_kafka_conf_set_opaque(conf, trouble);
     rd_kafka_conf_set_error_cb(conf, note_trouble);
     return dlq_client_new(RD_KAFKA_CONSUMER, conf, err);
@@ -155,6 +157,18 @@ enum dlq_read dlq_scan_seek(struct dlq_scan *scan, int32_t partition, int64_t of
     return DLQ_READ_RECORD;
 }
 
+/* A thread of librdkafka's that found all queues full sleeps up to a second, whatever becomes of the queues,
+ * unless it has a request to send: a queue that has run empty asks for something. */
+static rd_kafka_message_t *take_message(struct dlq_scan *scan, int32_t partition)
+{
+    int64_t begin, end;
+    rd_kafka_message_t *message = rd_kafka_consume(scan->handle, partition, 0);
+    if (message)
+        return message;
+    rd_kafka_query_watermark_offsets(scan->rk, scan->topic, partition, &begin, &end, NUDGE_MS);
+    return rd_kafka_consume(scan->handle, partition, SLICE_MS);
+}
+
 enum dlq_read dlq_scan_next(struct dlq_scan *scan, int32_t partition, rd_kafka_message_t **message,
                             struct upsink_error *err)
 {
@@ -163,7 +177,7 @@ enum dlq_read dlq_scan_next(struct dlq_scan *scan, int32_t partition, rd_kafka_m
         return DLQ_READ_FAILED;
     int64_t deadline = clock_monotonic_us() + scan->timeout_ms * CLOCK_MS;
     while (!lane->done) {
-        rd_kafka_message_t *got = rd_kafka_consume(scan->handle, partition, SLICE_MS);
+        rd_kafka_message_t *got = take_message(scan, partition);
         rd_kafka_resp_err_t code = got ? got->err : RD_KAFKA_RESP_ERR__TIMED_OUT;
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
             lane->done = got->offset + 1 >= lane->end;
