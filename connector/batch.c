@@ -91,10 +91,12 @@ static struct batch_entity *find_entity(struct batch *batch, struct upsink_slice
     size_t place = hash & batch->table_mask;
     for (; batch->table[place]; place = (place + 1) & batch->table_mask) {
         uint32_t known = (uint32_t)batch->table[place] - 1;
-        if (batch->table[place] == table_entry(hash, known) && upsink_slice_equal(entity_key(batch, known), key))
+        if (batch->table[place] == table_entry(hash, known) &&
+            upsink_slice_equal(entity_key(batch, known), key))
             return &batch->entities[known];
     }
-    if (!make_room((void **)&batch->entities, &batch->entity_room, batch->entity_count, sizeof *batch->entities))
+    if (!make_room((void **)&batch->entities, &batch->entity_room, batch->entity_count,
+                   sizeof *batch->entities))
         return NULL;
     batch->table[place] = table_entry(hash, (uint32_t)batch->entity_count);
     struct batch_entity *entity = &batch->entities[batch->entity_count++];
@@ -103,8 +105,8 @@ static struct batch_entity *find_entity(struct batch *batch, struct upsink_slice
 }
 
 /* The record of this batch that the window knows by that number, if it is one. */
-static uint32_t find_twin(const struct batch *batch, const struct batch_entity *entity, const struct window *window,
-                          uint64_t number)
+static uint32_t find_twin(const struct batch *batch, const struct batch_entity *entity,
+                          const struct window *window, uint64_t number)
 {
     for (uint32_t i = entity->last == BATCH_NONE ? BATCH_NONE : entity->first; i != BATCH_NONE;
          i = batch->links[i].next)
@@ -136,18 +138,17 @@ struct window_ids batch_window_ids(const struct batch *batch, const struct upsin
 }
 
 bool batch_add(struct batch *batch, enum decode_outcome outcome, const struct upsink_change *change,
-               const struct upsink_error *error, struct window *window, uint32_t lane, void *message, size_t bytes)
+               const struct upsink_error *error, struct window *window, uint32_t lane, void *message,
+               size_t bytes)
 {
-    if (!make_room((void **)&batch->records, &batch->record_room, batch->record_count, sizeof *batch->records) ||
+    if (!make_room((void **)&batch->records, &batch->record_room, batch->record_count,
+                   sizeof *batch->records) ||
         !make_room((void **)&batch->links, &batch->link_room, batch->record_count, sizeof *batch->links))
         return false;
     uint32_t index = (uint32_t)batch->record_count;
     struct batch_record *record = &batch->records[index];
-    *record = (struct batch_record){.change = *change,
-                                    .message = message,
-                                    .window = window,
-                                    .number = UINT64_MAX,
-                                    .lane = lane};
+    *record = (struct batch_record){
+        .change = *change, .message = message, .window = window, .number = UINT64_MAX, .lane = lane};
     struct batch_link *link = &batch->links[index];
     *link = (struct batch_link){.next = BATCH_NONE, .twin = BATCH_NONE};
     if (outcome == DECODE_REJECTED) {
@@ -171,7 +172,8 @@ bool batch_add(struct batch *batch, enum decode_outcome outcome, const struct up
         entity->last = index;
     }
     if (window)
-        record->number = window_add(window, link->fate == FATE_PENDING ? record->ids : (struct window_ids){0, 0});
+        record->number =
+            window_add(window, link->fate == FATE_PENDING ? record->ids : (struct window_ids){0, 0});
     batch->record_count++;
     batch->bytes += bytes;
     return true;
@@ -211,7 +213,8 @@ static enum fate fate_of(enum upsink_verdict verdict)
 }
 
 /* Must the sink see `head` before `change`, which wins against it? */
-static bool must_part(const struct batch *batch, const struct upsink_change *head, const struct upsink_change *change)
+static bool must_part(const struct batch *batch, const struct upsink_change *head,
+                      const struct upsink_change *change)
 {
     if (batch->soft && head->op != change->op)
         return true;
@@ -350,7 +353,8 @@ static void reopen_twins(struct batch *batch, const struct batch_entity *entity,
     uint32_t heir = BATCH_NONE;
     for (uint32_t i = entity->first; i != BATCH_NONE; i = batch->links[i].next) {
         struct batch_link *link = &batch->links[i];
-        if (link->twin != refused || (link->fate != FATE_DUPLICATE_EVENT && link->fate != FATE_DUPLICATE_CHANGE))
+        if (link->twin != refused ||
+            (link->fate != FATE_DUPLICATE_EVENT && link->fate != FATE_DUPLICATE_CHANGE))
             continue;
         link->twin = heir;
         if (heir == BATCH_NONE) {
@@ -380,7 +384,8 @@ static bool stands_for_others(const struct batch *batch, const struct batch_enti
 /* Kept once for each record, however often the batch is repeated. */
 static void keep_error(struct batch *batch, struct batch_record *record, const struct upsink_error *error)
 {
-    static struct upsink_error out_of_memory = {UPSINK_ERR_RECORD, "out_of_memory", "no memory to say why", ""};
+    static struct upsink_error out_of_memory = {UPSINK_ERR_RECORD, "out_of_memory", "no memory to say why",
+                                                ""};
     if (!record->error || record->error == &out_of_memory)
         record->error = arena_alloc(&batch->arena, sizeof *record->error);
     if (!record->error)
@@ -388,10 +393,12 @@ static void keep_error(struct batch *batch, struct batch_record *record, const s
     else if (error)
         *record->error = *error;
     else
-        upsink_fail(record->error, UPSINK_ERR_RECORD, "refused", "the sink refused the record and gave no reason");
+        upsink_fail(record->error, UPSINK_ERR_RECORD, "refused",
+                    "the sink refused the record and gave no reason");
 }
 
-static void settle_entity(struct batch *batch, struct batch_entity *entity, const struct upsink_result *result)
+static void settle_entity(struct batch *batch, struct batch_entity *entity,
+                          const struct upsink_result *result)
 {
     struct batch_link *head = &batch->links[entity->head];
     if (result->verdict == UPSINK_APPLIED) {
@@ -423,7 +430,8 @@ void batch_settle(struct batch *batch, const struct upsink_batch *wave)
 static bool is_window_duplicate(const struct batch_record *record, const struct batch_link *link)
 {
     return link->mark == FATE_PENDING && !record->reopened &&
-           (link->fate == FATE_DUPLICATE_EVENT || link->fate == FATE_DUPLICATE_CHANGE || link->fate == FATE_STALE);
+           (link->fate == FATE_DUPLICATE_EVENT || link->fate == FATE_DUPLICATE_CHANGE ||
+            link->fate == FATE_STALE);
 }
 
 void batch_reopen(struct batch *batch)
@@ -433,7 +441,8 @@ void batch_reopen(struct batch *batch)
     for (size_t i = 0; i < batch->record_count; i++) {
         struct batch_record *record = &batch->records[i];
         struct batch_link *link = &batch->links[i];
-        bool decided_before = link->fate == FATE_FILTERED || (link->fate == FATE_REJECTED && !record->in_sink_stage);
+        bool decided_before =
+            link->fate == FATE_FILTERED || (link->fate == FATE_REJECTED && !record->in_sink_stage);
         if (decided_before || record->dead_lettered || is_window_duplicate(record, link))
             continue;
         link->fate = FATE_PENDING;

@@ -1,10 +1,10 @@
 /* A batch: records on their way into the sink, folded per entity, in order.
  *
- * Filled from the lanes of one worker, then written in waves: each wave holds, for every entity that is not yet
- * settled, the latest change of a run that may stand for the whole run. Nearly always there is one wave. What it
- * supersedes is kept until the batch is done: where the sink refuses a change, the latest good one before it gets
- * its turn; where the sink finds the latest one stale or a duplicate, the run is written one by one, so that the
- * outcome is that of applying every record by itself.
+ * Filled from the lanes of one worker, then written in waves: each wave holds, for every entity that is not
+ * yet settled, the latest change of a run that may stand for the whole run. Nearly always there is one wave.
+ * What it supersedes is kept until the batch is done: where the sink refuses a change, the latest good one
+ * before it gets its turn; where the sink finds the latest one stale or a duplicate, the run is written one
+ * by one, so that the outcome is that of applying every record by itself.
  *
  * A run ends where folding would lose something that only the sink knows: after a tombstone in a view with
  * versions (the fence keeps the highest version seen, and the upsert behind it must exceed that), and around
@@ -31,7 +31,7 @@ enum fate {
     FATE_COUNT
 };
 
-#define BATCH_NONE UINT32_MAX
+#define BATCH_NONE            UINT32_MAX
 #define BATCH_RECORD_OVERHEAD 640 /* ours and librdkafka's for one record, in bytes, beside the message */
 
 struct batch_record {
@@ -41,7 +41,7 @@ struct batch_record {
     struct window *window;
     uint64_t number; /* in the window */
     struct window_ids ids;
-    uint32_t lane; /* the caller's */
+    uint32_t lane;      /* the caller's */
     bool in_sink_stage; /* rejected by the sink, not by the decoder */
     bool dead_lettered; /* out of the game, also when the batch is repeated */
     bool reopened;      /* its twin was refused: its ids count once it is applied itself */
@@ -93,11 +93,11 @@ void batch_clear(struct batch *batch); /* the messages are the caller's to relea
 /* What of a change the duplicate window remembers. */
 struct window_ids batch_window_ids(const struct batch *batch, const struct upsink_change *change);
 
-/* Adds a decoded record; *change and *error are copied. `window` NULL: no duplicate window. false: out of memory,
- * nothing was added. */
-UPSINK_NODISCARD bool batch_add(struct batch *batch, enum decode_outcome outcome, const struct upsink_change *change,
-                                const struct upsink_error *error, struct window *window, uint32_t lane,
-                                void *message, size_t bytes);
+/* Adds a decoded record; *change and *error are copied. `window` NULL: no duplicate window. false: out of
+ * memory, nothing was added. */
+UPSINK_NODISCARD bool batch_add(struct batch *batch, enum decode_outcome outcome,
+                                const struct upsink_change *change, const struct upsink_error *error,
+                                struct window *window, uint32_t lane, void *message, size_t bytes);
 
 /* Plans the next wave: false when everything is settled, or out of memory (*failed). The wave is *wave, whose
  * results are to be filled; then batch_settle. */

@@ -17,7 +17,7 @@ struct config_property {
 
 struct view_config {
     const char *name;
-    const char *group; /* "upsink-<name>" */
+    const char *group;         /* "upsink-<name>" */
     const char *const *topics; /* names, or one ^regex */
     size_t topic_count;
     const char *topic_text; /* as in struct upsink_view */
@@ -31,9 +31,9 @@ struct view_config {
     int64_t retry_initial_us, retry_max_us;
     int64_t timeout_us;
     enum on_error on_error;
-    const char *dlq_topic; /* "<topic>.dlq" by default; with several topics "<view>.dlq" */
-    double dlq_stop_above; /* a share, 0..1; negative: off */
-    size_t dedup_window;   /* records per partition */
+    const char *dlq_topic;                 /* "<topic>.dlq" by default; with several topics "<view>.dlq" */
+    double dlq_stop_above;                 /* a share, 0..1; negative: off */
+    size_t dedup_window;                   /* records per partition */
     const struct upsink_setting *settings; /* the section named like the sink's kind */
     size_t setting_count;
 };
@@ -51,8 +51,9 @@ struct config {
     void *memory; /* owner of all texts */
 };
 
-/* One thing given on the command line, in order of precedence: later ones win; flags win over the environment, the
- * environment over the file. `origin` names it in messages ("--sink", "--set", "UPSINK_LOG__LEVEL"). */
+/* One thing given on the command line, in order of precedence: later ones win; flags win over the
+ * environment, the environment over the file. `origin` names it in messages ("--sink", "--set",
+ * "UPSINK_LOG__LEVEL"). */
 struct config_override {
     const char *path;  /* dotted: "views.orders.batch.max_records" */
     const char *value; /* as it is, ${...} expanded; where a list is taken, [a, b] is one */
@@ -60,7 +61,7 @@ struct config_override {
 };
 
 struct config_request {
-    const char *file;             /* NULL: flags alone; "-": standard input */
+    const char *file;                          /* NULL: flags alone; "-": standard input */
     const char *brokers, *topic, *sink, *name; /* flags; NULL where not given */
     const struct config_override *overrides;
     size_t override_count;

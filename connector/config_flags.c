@@ -18,9 +18,10 @@ static const char *name_view(struct config_loader *loader, const struct config_r
         return NULL;
     }
     if (!config_is_topic_name(request->topic)) {
-        fail_flag(loader, "--topic",
-                  "this is not the name of a topic: 1 to 249 of the characters a-z A-Z 0-9 . _ - (an expression "
-                  "starts with ^)");
+        fail_flag(
+            loader, "--topic",
+            "this is not the name of a topic: 1 to 249 of the characters a-z A-Z 0-9 . _ - (an expression "
+            "starts with ^)");
         return NULL;
     }
     size_t scheme = strcspn(request->sink, ":");

@@ -2,7 +2,8 @@
 
 #include <stdlib.h>
 
-struct lane *lane_create(const char *topic, int32_t partition, uint32_t window_limit, struct metrics_partition *metrics)
+struct lane *lane_create(const char *topic, int32_t partition, uint32_t window_limit,
+                         struct metrics_partition *metrics)
 {
     struct lane *lane = calloc(1, sizeof *lane);
     if (!lane)

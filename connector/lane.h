@@ -1,7 +1,7 @@
 /* A lane: one assigned partition of a view, from assignment to revocation.
  *
- * Made by the poll thread, then owned by one worker thread, which alone changes it. What other threads read is
- * atomic. The worker frees it once it was revoked (the poll thread waits for that, for a bounded time). */
+ * Made by the poll thread, then owned by one worker thread, which alone changes it. What other threads read
+ * is atomic. The worker frees it once it was revoked (the poll thread waits for that, for a bounded time). */
 #ifndef UPSINK_LANE_H
 #define UPSINK_LANE_H
 
@@ -22,21 +22,21 @@ struct lane {
     char *topic;
     struct upsink_slice topic_slice;
     int32_t partition;
-    uint32_t number; /* in its worker's list */
+    uint32_t number;               /* in its worker's list */
     _Atomic enum lane_state state; /* changed by the worker alone */
-    const void *topic_handle; /* librdkafka's, for quick recognition */
-    _Atomic bool revoked;     /* asked for by the poll thread */
-    _Atomic int64_t done;     /* next offset to be handled, as the sink has it; -1 before the start */
-    _Atomic int64_t high;     /* end of the partition as last seen, -1 unknown */
-    int64_t start;            /* records before it are read only to warm the window */
-    int64_t expected;         /* next offset to be taken in */
+    const void *topic_handle;      /* librdkafka's, for quick recognition */
+    _Atomic bool revoked;          /* asked for by the poll thread */
+    _Atomic int64_t done;          /* next offset to be handled, as the sink has it; -1 before the start */
+    _Atomic int64_t high;          /* end of the partition as last seen, -1 unknown */
+    int64_t start;                 /* records before it are read only to warm the window */
+    int64_t expected;              /* next offset to be taken in */
     int64_t epoch;
-    int64_t retry_at_us; /* monotonic: no new start before */
+    int64_t retry_at_us;       /* monotonic: no new start before */
     struct resume_note note;   /* with the mark of the last record taken in */
     struct resume_mark marked; /* to be compared while warming; offset -1: nothing */
     bool mark_differs;
-    int64_t heard_us; /* when a record of it was last taken, by worker_clock */
-    bool new_generation; /* the group's offset must be overwritten at once */
+    int64_t heard_us;     /* when a record of it was last taken, by worker_clock */
+    bool new_generation;  /* the group's offset must be overwritten at once */
     int64_t group_offset; /* last committed to Kafka, -1 none */
     struct window window;
     struct metrics_partition *metrics;
@@ -44,7 +44,8 @@ struct lane {
     char trouble[256]; /* why, guarded by the view's lock; "" it can be read */
 };
 
-struct lane *lane_create(const char *topic, int32_t partition, uint32_t window_limit, struct metrics_partition *metrics);
+struct lane *lane_create(const char *topic, int32_t partition, uint32_t window_limit,
+                         struct metrics_partition *metrics);
 void lane_destroy(struct lane *lane);
 
 /* Back to the beginning: claim, decide, seek. */

@@ -6,8 +6,10 @@
 void resume_note_format(const struct resume_note *note, char text[RESUME_NOTE_SIZE])
 {
     snprintf(text, RESUME_NOTE_SIZE,
-             "upsink/1 g=%" PRId64 " f=%" PRId64 " n=%" PRId32 " o=%" PRId64 " t=%" PRId64 " h=%016" PRIx64 " c=%s",
-             note->generation, note->floor, note->partitions, note->mark.offset, note->mark.timestamp_ms, note->mark.hash, note->cluster);
+             "upsink/1 g=%" PRId64 " f=%" PRId64 " n=%" PRId32 " o=%" PRId64 " t=%" PRId64 " h=%016" PRIx64
+             " c=%s",
+             note->generation, note->floor, note->partitions, note->mark.offset, note->mark.timestamp_ms,
+             note->mark.hash, note->cluster);
 }
 
 bool resume_note_parse(const char *text, size_t len, struct resume_note *note)
@@ -18,10 +20,11 @@ bool resume_note_parse(const char *text, size_t len, struct resume_note *note)
         return false;
     memcpy(copy, text, len);
     copy[len] = '\0';
-    int fields = sscanf(copy, "upsink/1 g=%" SCNd64 " f=%" SCNd64 " n=%" SCNd32 " o=%" SCNd64 " t=%" SCNd64 " h=%" SCNx64
-                        " c=%63s",
-                        &note->generation, &note->floor, &note->partitions, &note->mark.offset, &note->mark.timestamp_ms, &note->mark.hash,
-                        note->cluster);
+    int fields = sscanf(copy,
+                        "upsink/1 g=%" SCNd64 " f=%" SCNd64 " n=%" SCNd32 " o=%" SCNd64 " t=%" SCNd64
+                        " h=%" SCNx64 " c=%63s",
+                        &note->generation, &note->floor, &note->partitions, &note->mark.offset,
+                        &note->mark.timestamp_ms, &note->mark.hash, note->cluster);
     if (fields >= 6)
         return true;
     *note = (struct resume_note){.mark.offset = -1};
@@ -34,7 +37,8 @@ uint64_t resume_mark_hash(struct upsink_slice key, struct upsink_slice value)
     return value.data ? XXH3_64bits_withSeed(value.data, value.len, seed) : seed;
 }
 
-static struct resume_plan begin_again(const struct resume_facts *facts, enum resume_reason reason, int64_t generation)
+static struct resume_plan begin_again(const struct resume_facts *facts, enum resume_reason reason,
+                                      int64_t generation)
 {
     return (struct resume_plan){
         .reason = reason, .offset = facts->low, .generation = generation, .floor = generation};
@@ -82,17 +86,19 @@ struct resume_plan resume_decide(const struct resume_facts *facts)
     if (facts->mark_differs || other_cluster || next > facts->high)
         return begin_again(facts, RESUME_RECREATED, newest + 1);
     if (facts->has_commit && !facts->commit_is_ours && facts->commit_offset < next)
-        return (struct resume_plan){RESUME_RESET_BACK, clamp(facts, facts->commit_offset), newest + 1, floor, false};
+        return (struct resume_plan){RESUME_RESET_BACK, clamp(facts, facts->commit_offset), newest + 1, floor,
+                                    false};
     if (facts->has_commit && !facts->commit_is_ours && facts->commit_offset > next)
-        return (struct resume_plan){RESUME_SKIPPED, clamp(facts, facts->commit_offset), generation, floor, false};
+        return (struct resume_plan){RESUME_SKIPPED, clamp(facts, facts->commit_offset), generation, floor,
+                                    false};
     if (next < facts->low)
         return (struct resume_plan){RESUME_GAP, next, generation, floor, false};
     bool check = note->mark.offset >= facts->low && note->mark.offset < next;
     return (struct resume_plan){RESUME_CONTINUE, next, generation, floor, check};
 }
 
-void resume_explain(const struct resume_facts *facts, const struct resume_plan *plan, const char *view, const char *topic,
-                    int32_t partition, char *text, size_t size)
+void resume_explain(const struct resume_facts *facts, const struct resume_plan *plan, const char *view,
+                    const char *topic, int32_t partition, char *text, size_t size)
 {
     switch (plan->reason) {
     case RESUME_FIRST:
@@ -103,8 +109,9 @@ void resume_explain(const struct resume_facts *facts, const struct resume_plan *
         break;
     case RESUME_RESET_BACK:
         snprintf(text, size,
-                 "the offsets of group upsink-%s were set by hand to %" PRId64 ": a new generation replays from there", view,
-                 facts->commit_offset);
+                 "the offsets of group upsink-%s were set by hand to %" PRId64
+                 ": a new generation replays from there",
+                 view, facts->commit_offset);
         break;
     case RESUME_SKIPPED:
         snprintf(text, size,
@@ -117,18 +124,21 @@ void resume_explain(const struct resume_facts *facts, const struct resume_plan *
         break;
     case RESUME_RECREATED:
         snprintf(text, size,
-                 "the topic is not the one that was read before (%s): a new generation reads it from the beginning; rows of "
+                 "the topic is not the one that was read before (%s): a new generation reads it from the "
+                 "beginning; rows of "
                  "entities that it no longer has stay until the target is emptied",
-                 facts->mark_differs                  ? "another record stands where the last one was read"
+                 facts->mark_differs                ? "another record stands where the last one was read"
                  : facts->next_offset > facts->high ? "it ends before the offset that was reached"
-                                                      : "another cluster id");
+                                                    : "another cluster id");
         break;
     case RESUME_GAP:
         snprintf(text, size,
                  "topic %s partition %" PRId32 ": records %" PRId64 " to %" PRId64
-                 " were deleted from the topic before they were read, so the view may miss updates and deletes. Empty the "
+                 " were deleted from the topic before they were read, so the view may miss updates and "
+                 "deletes. Empty the "
                  "target (drop or truncate it) and start again to fill it anew; or accept the loss with "
-                 "kafka-consumer-groups --group upsink-%s --topic %s:%" PRId32 " --reset-offsets --to-earliest --execute",
+                 "kafka-consumer-groups --group upsink-%s --topic %s:%" PRId32
+                 " --reset-offsets --to-earliest --execute",
                  topic, partition, plan->offset, facts->low - 1, view, topic, partition);
         break;
     }

@@ -1,9 +1,9 @@
 /* Where a partition goes on, and in which generation: one pure decision over everything that is known.
  *
- * The sink's position is the truth; the group's committed offset tells whether somebody moved it by hand (ours carry
- * the note below as metadata, Kafka's own tools leave none); the watermarks and the mark of the last record tell
- * whether the topic is still the one that was read. For sinks that keep no positions the committed offset with its
- * note stands in for the sink's position. */
+ * The sink's position is the truth; the group's committed offset tells whether somebody moved it by hand
+ * (ours carry the note below as metadata, Kafka's own tools leave none); the watermarks and the mark of the
+ * last record tell whether the topic is still the one that was read. For sinks that keep no positions the
+ * committed offset with its note stands in for the sink's position. */
 #ifndef UPSINK_RESUME_H
 #define UPSINK_RESUME_H
 
@@ -38,9 +38,9 @@ bool resume_note_parse(const char *text, size_t len, struct resume_note *note);
 uint64_t resume_mark_hash(struct upsink_slice key, struct upsink_slice value);
 
 struct resume_facts {
-    bool sink_keeps;       /* the three below are the sink's */
-    int64_t next_offset;   /* -1: unknown */
-    int64_t generation;    /* 0: none yet */
+    bool sink_keeps;     /* the three below are the sink's */
+    int64_t next_offset; /* -1: unknown */
+    int64_t generation;  /* 0: none yet */
     int64_t floor;
     struct resume_note note; /* of the sink's position; generation 0: none */
     bool has_commit;
@@ -54,7 +54,7 @@ struct resume_facts {
 };
 
 enum resume_reason {
-    RESUME_FIRST,     /* nothing known: a new view */
+    RESUME_FIRST, /* nothing known: a new view */
     RESUME_CONTINUE,
     RESUME_RESET_BACK, /* somebody set the group back */
     RESUME_SKIPPED,    /* somebody set the group forward */
@@ -72,7 +72,7 @@ struct resume_plan {
 struct resume_plan resume_decide(const struct resume_facts *facts);
 
 /* A sentence for the log; for RESUME_GAP the error that stops the view. */
-void resume_explain(const struct resume_facts *facts, const struct resume_plan *plan, const char *view, const char *topic,
-                    int32_t partition, char *text, size_t size);
+void resume_explain(const struct resume_facts *facts, const struct resume_plan *plan, const char *view,
+                    const char *topic, int32_t partition, char *text, size_t size);
 
 #endif

@@ -50,10 +50,11 @@ static bool create_views(struct service *service, struct upsink_error *err)
     const struct config *config = service->options->config;
     service->views = calloc(config->view_count + 1, sizeof *service->views);
     if (!service->views)
-        return upsink_fail(err, UPSINK_ERR_FATAL, "out_of_memory", "no memory for %zu views", config->view_count);
+        return upsink_fail(err, UPSINK_ERR_FATAL, "out_of_memory", "no memory for %zu views",
+                           config->view_count);
     for (; service->count < config->view_count; service->count++) {
-        service->views[service->count] = view_create(config, &config->views[service->count], service->options->until_end,
-                                                     service->metrics, err);
+        service->views[service->count] = view_create(config, &config->views[service->count],
+                                                     service->options->until_end, service->metrics, err);
         if (!service->views[service->count])
             return false;
     }
@@ -74,7 +75,8 @@ static bool open_http(struct service *service, struct upsink_error *err)
     service->http = http_create(&options, err);
     if (!service->http)
         return false;
-    log_write(LOG_LEVEL_INFO, "serving /metrics, /healthz and /readyz", LOG_STR("listen", http_address(service->http)));
+    log_write(LOG_LEVEL_INFO, "serving /metrics, /healthz and /readyz",
+              LOG_STR("listen", http_address(service->http)));
     return true;
 }
 
@@ -82,13 +84,16 @@ static void reload(struct service *service)
 {
     struct upsink_error err;
     upsink_error_clear(&err);
-    struct config *config = service->options->reload ? service->options->reload(service->options->context, &err) : NULL;
+    struct config *config =
+        service->options->reload ? service->options->reload(service->options->context, &err) : NULL;
     if (!config) {
         log_write(LOG_LEVEL_ERROR, "the configuration was not read again", LOG_STR("reason", err.text));
         return;
     }
     log_configure((enum log_level)config->log_level, config->log_json);
-    log_write(LOG_LEVEL_INFO, "the configuration was read again: log level and format are in force, the rest after a restart");
+    log_write(
+        LOG_LEVEL_INFO,
+        "the configuration was read again: log level and format are in force, the rest after a restart");
     config_destroy(config);
 }
 
@@ -100,13 +105,13 @@ static bool all_are_done(const struct service *service)
     return true;
 }
 
-/* A view that a person has to look at leaves the process up where it could go on for the others' sake; a refusal at
- * the first contact, and the end of a run that was to end, do not. */
+/* A view that a person has to look at leaves the process up where it could go on for the others' sake; a
+ * refusal at the first contact, and the end of a run that was to end, do not. */
 static bool must_end(const struct service *service)
 {
     for (size_t i = 0; i < service->count; i++)
-        if (atomic_load(&service->views[i]->halted) &&
-            !(atomic_load(&service->views[i]->ever_prepared) && source_is_in_touch(service->views[i]->source)))
+        if (atomic_load(&service->views[i]->halted) && !(atomic_load(&service->views[i]->ever_prepared) &&
+                                                         source_is_in_touch(service->views[i]->source)))
             return true;
     return service->options->until_end && all_are_done(service);
 }
@@ -154,8 +159,10 @@ static void tell_dead_letters(const struct view *view)
     unsigned long long count = view->dead_letters;
     const char *records = count == 1 ? "record" : "records", *name = view->settings->name;
     if (view->settings->on_error == ON_ERROR_DLQ)
-        fprintf(stderr, "upsink: view %s: %llu %s went to the dead-letter topic %s; `upsink dlq list`, with the options of this run, "
-                        "shows them\n",
+        fprintf(stderr,
+                "upsink: view %s: %llu %s went to the dead-letter topic %s; `upsink dlq list`, with the "
+                "options of this run, "
+                "shows them\n",
                 name, count, records, view->settings->dlq_topic);
     else
         fprintf(stderr, "upsink: view %s: %llu %s skipped, as on_error says\n", name, count,

@@ -12,9 +12,9 @@ struct service_options {
     void *context;
 };
 
-/* Runs until SIGTERM or SIGINT, or until the end with until_end. SIGTERM and SIGINT must not be blocked by other
- * threads: call it from the main thread, before any other thread is started. Returns the exit status: 0 done, 1 failed
- * while running, 2 configuration; errors are reported on standard error. */
+/* Runs until SIGTERM or SIGINT, or until the end with until_end. SIGTERM and SIGINT must not be blocked by
+ * other threads: call it from the main thread, before any other thread is started. Returns the exit status: 0
+ * done, 1 failed while running, 2 configuration; errors are reported on standard error. */
 int service_run(const struct service_options *options);
 
 #endif

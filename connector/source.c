@@ -44,17 +44,23 @@ struct source {
 };
 
 /* What is upsink's own to decide. */
-static const char *const reserved[] = {"group.id", "enable.auto.commit", "enable.auto.offset.store",
-                                       "enable.partition.eof", "isolation.level", "partition.assignment.strategy", NULL};
+static const char *const reserved[] = {"group.id",
+                                       "enable.auto.commit",
+                                       "enable.auto.offset.store",
+                                       "enable.partition.eof",
+                                       "isolation.level",
+                                       "partition.assignment.strategy",
+                                       NULL};
 
 static bool check_reserved(const struct config *config, struct upsink_error *err)
 {
     for (size_t i = 0; i < config->kafka_count; i++)
         for (size_t r = 0; reserved[r]; r++)
             if (strcmp(config->kafka[i].name, reserved[r]) == 0)
-                return upsink_fail(err, UPSINK_ERR_CONFIG, "kafka_property_reserved",
-                                   "kafka.%s can't be set: upsink decides it, because its promises rest on it; remove it",
-                                   reserved[r]);
+                return upsink_fail(
+                    err, UPSINK_ERR_CONFIG, "kafka_property_reserved",
+                    "kafka.%s can't be set: upsink decides it, because its promises rest on it; remove it",
+                    reserved[r]);
     return true;
 }
 
@@ -63,8 +69,8 @@ static const struct dlq_property defaults[] = {
     {"allow.auto.create.topics", "false"},
     {"topic.metadata.refresh.interval.ms", "15000"},
     {"queued.max.messages.kbytes", "4096"},
-    /* The broker counts compressed bytes, and a whole response is unpacked at once: small ones bound what a topic that
-     * compresses 100:1 can cost. A larger record still arrives, alone. */
+    /* The broker counts compressed bytes, and a whole response is unpacked at once: small ones bound what a
+     * topic that compresses 100:1 can cost. A larger record still arrives, alone. */
     {"fetch.message.max.bytes", "131072"},
     {"fetch.max.bytes", "131072"},
     {"fetch.wait.max.ms", "20"}, /* a nudge (see source_nudge) waits behind a fetch that waits */
@@ -106,12 +112,14 @@ static void on_error(rd_kafka_t *consumer, int code, const char *reason, void *o
     if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
         return; /* somebody else says it better */
     if (log_limit_pass(&limit, 10 * CLOCK_SECOND, &held_back))
-        log_write(LOG_LEVEL_WARN, "Kafka can't be reached or complains; it is tried again", LOG_STR("view", source->view->name),
+        log_write(LOG_LEVEL_WARN, "Kafka can't be reached or complains; it is tried again",
+                  LOG_STR("view", source->view->name),
                   LOG_STR("error", rd_kafka_err2name((rd_kafka_resp_err_t)code)), LOG_STR("reason", reason),
                   LOG_INT("held_back", held_back));
 }
 
-static void on_commit(rd_kafka_t *consumer, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *offsets, void *opaque)
+static void on_commit(rd_kafka_t *consumer, rd_kafka_resp_err_t code,
+                      rd_kafka_topic_partition_list_t *offsets, void *opaque)
 {
     (void)consumer;
     struct source *source = opaque;
@@ -136,9 +144,11 @@ static rd_kafka_topic_partition_list_t *list_of(const char *topic, int32_t parti
 }
 
 /* Where the records of a partition go; a NULL queue takes them back to the consumer's own. */
-static void forward_partition(struct source *source, const rd_kafka_topic_partition_t *partition, rd_kafka_queue_t *to)
+static void forward_partition(struct source *source, const rd_kafka_topic_partition_t *partition,
+                              rd_kafka_queue_t *to)
 {
-    rd_kafka_queue_t *from = rd_kafka_queue_get_partition(source->consumer, partition->topic, partition->partition);
+    rd_kafka_queue_t *from =
+        rd_kafka_queue_get_partition(source->consumer, partition->topic, partition->partition);
     if (from) {
         rd_kafka_queue_forward(from, to);
         rd_kafka_queue_destroy(from);
@@ -149,7 +159,8 @@ static void take_error(struct source *source, rd_kafka_error_t *error, const cha
 {
     if (!error)
         return;
-    log_write(LOG_LEVEL_ERROR, what, LOG_STR("view", source->view->name), LOG_STR("reason", rd_kafka_error_string(error)));
+    log_write(LOG_LEVEL_ERROR, what, LOG_STR("view", source->view->name),
+              LOG_STR("reason", rd_kafka_error_string(error)));
     rd_kafka_error_destroy(error);
 }
 
@@ -192,8 +203,9 @@ static void take_partitions(struct source *source, rd_kafka_topic_partition_list
 {
     bool ok = true;
     for (int i = 0; i < list->cnt; i++)
-        forward_partition(source, &list->elems[i],
-                          source->handler.route(source->handler.context, list->elems[i].topic, list->elems[i].partition));
+        forward_partition(
+            source, &list->elems[i],
+            source->handler.route(source->handler.context, list->elems[i].topic, list->elems[i].partition));
     pthread_mutex_lock(&source->owned_lock);
     for (int i = 0; i < list->cnt; i++)
         ok = add_owned(source, list->elems[i].topic, list->elems[i].partition) && ok;
@@ -232,7 +244,8 @@ static void give_partitions(struct source *source, rd_kafka_topic_partition_list
         if (owned)
             remove_owned(source, owned);
     }
-    take_error(source, rd_kafka_incremental_unassign(source->consumer, open), "partitions could not be given back");
+    take_error(source, rd_kafka_incremental_unassign(source->consumer, open),
+               "partitions could not be given back");
     source->giving_back = false;
     pthread_mutex_unlock(&source->owned_lock);
     rd_kafka_topic_partition_list_destroy(open);
@@ -240,7 +253,8 @@ static void give_partitions(struct source *source, rd_kafka_topic_partition_list
         forward_partition(source, &list->elems[i], NULL);
 }
 
-static void on_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque)
+static void on_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t code,
+                         rd_kafka_topic_partition_list_t *list, void *opaque)
 {
     struct source *source = opaque;
     if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
@@ -271,7 +285,8 @@ static bool read_reset_policy(const struct config *config, bool *from_latest, st
 {
     const char *value = find_property(config, "auto.offset.reset");
     *from_latest = false;
-    if (!value || strcmp(value, "earliest") == 0 || strcmp(value, "beginning") == 0 || strcmp(value, "smallest") == 0)
+    if (!value || strcmp(value, "earliest") == 0 || strcmp(value, "beginning") == 0 ||
+        strcmp(value, "smallest") == 0)
         return true;
     if (strcmp(value, "latest") == 0 || strcmp(value, "end") == 0 || strcmp(value, "largest") == 0) {
         *from_latest = true;
@@ -295,7 +310,8 @@ static bool copy_properties(struct source *source, const struct config *config)
     size_t count = 0;
     for (size_t i = 0; i < config->kafka_count; i++)
         if (strcmp(config->kafka[i].name, "auto.offset.reset") != 0)
-            source->properties[count++] = (struct dlq_property){config->kafka[i].name, config->kafka[i].value};
+            source->properties[count++] =
+                (struct dlq_property){config->kafka[i].name, config->kafka[i].value};
     source->kafka = (struct dlq_kafka){source->properties, count};
     return true;
 }
@@ -303,14 +319,19 @@ static bool copy_properties(struct source *source, const struct config *config)
 static rd_kafka_t *open_consumer(struct source *source, const struct config *config, struct upsink_error *err)
 {
     const struct dlq_property fixed[] = {
-        {"group.id", source->view->group},      {"enable.auto.commit", "false"},   {"enable.auto.offset.store", "false"},
-        {"enable.partition.eof", "true"},       {"isolation.level", "read_committed"}, {"auto.offset.reset", "error"},
+        {"group.id", source->view->group},
+        {"enable.auto.commit", "false"},
+        {"enable.auto.offset.store", "false"},
+        {"enable.partition.eof", "true"},
+        {"isolation.level", "read_committed"},
+        {"auto.offset.reset", "error"},
         {"partition.assignment.strategy", "cooperative-sticky"},
         /* The producer's limit: a consumer that has it too refuses to start with a lower fetch.max.bytes. */
         {"message.max.bytes", "1000"},
     };
-    rd_kafka_conf_t *conf = dlq_client_conf(&source->kafka, RD_KAFKA_CONSUMER, defaults, sizeof defaults / sizeof *defaults,
-                                            fixed, sizeof fixed / sizeof *fixed, err);
+    rd_kafka_conf_t *conf =
+        dlq_client_conf(&source->kafka, RD_KAFKA_CONSUMER, defaults, sizeof defaults / sizeof *defaults,
+                        fixed, sizeof fixed / sizeof *fixed, err);
     if (!conf)
         return NULL;
     rd_kafka_conf_set_opaque(conf, source);
@@ -387,8 +408,9 @@ bool source_subscribe(struct source *source, struct upsink_error *err)
     rd_kafka_topic_partition_list_destroy(list);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         return true;
-    return upsink_fail(err, UPSINK_ERR_CONFIG, "topic_invalid", "views.%s.topic: \"%s\" can't be subscribed to: %s",
-                       source->view->name, source->view->topic_text, rd_kafka_err2str(code));
+    return upsink_fail(err, UPSINK_ERR_CONFIG, "topic_invalid",
+                       "views.%s.topic: \"%s\" can't be subscribed to: %s", source->view->name,
+                       source->view->topic_text, rd_kafka_err2str(code));
 }
 
 void source_close(struct source *source)
@@ -408,8 +430,8 @@ static bool judge_event(struct source *source, const rd_kafka_message_t *event, 
     switch (event->err) {
     case RD_KAFKA_RESP_ERR__FATAL:
         rd_kafka_fatal_error(source->consumer, text, sizeof text);
-        return upsink_fail(err, UPSINK_ERR_FATAL, "kafka_fatal", "the Kafka consumer of view %s can't go on: %s",
-                           source->view->name, text);
+        return upsink_fail(err, UPSINK_ERR_FATAL, "kafka_fatal",
+                           "the Kafka consumer of view %s can't go on: %s", source->view->name, text);
     case RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED:
     case RD_KAFKA_RESP_ERR_NO_ERROR:
         return true;
@@ -447,8 +469,8 @@ static void carry_out_nudge(struct source *source)
     free(topic);
 }
 
-/* librdkafka tells when a connection is lost, not when it is back. Errors of its own (negative) are about connections;
- * the brokers' are cleared by the next assignment. */
+/* librdkafka tells when a connection is lost, not when it is back. Errors of its own (negative) are about
+ * connections; the brokers' are cleared by the next assignment. */
 static void look_for_recovery(struct source *source)
 {
     const rd_kafka_metadata_t *metadata = NULL;
@@ -457,7 +479,8 @@ static void look_for_recovery(struct source *source)
     bool due = source->trouble_code < 0 && now >= source->probe_at_us;
     source->probe_at_us = due ? now + CLOCK_SECOND : source->probe_at_us;
     pthread_mutex_unlock(&source->lock);
-    if (!due || rd_kafka_metadata(source->consumer, 0, NULL, &metadata, PROBE_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (!due ||
+        rd_kafka_metadata(source->consumer, 0, NULL, &metadata, PROBE_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return;
     rd_kafka_metadata_destroy(metadata);
     clear_trouble(source);
@@ -468,7 +491,8 @@ static void look_for_recovery(struct source *source)
 static bool is_refused(struct source *source, struct upsink_error *err)
 {
     pthread_mutex_lock(&source->lock);
-    bool refused = source->trouble_code == RD_KAFKA_RESP_ERR__AUTHENTICATION && !atomic_load(&source->in_touch);
+    bool refused =
+        source->trouble_code == RD_KAFKA_RESP_ERR__AUTHENTICATION && !atomic_load(&source->in_touch);
     if (refused)
         upsink_fail(err, UPSINK_ERR_REFUSED, "kafka_refused",
                     "Kafka refuses the credentials of view %s: %s; check the security settings under `kafka`",
@@ -500,11 +524,13 @@ bool source_poll(struct source *source, int timeout_ms, struct upsink_error *err
     return ok && !is_refused(source, err);
 }
 
-static bool fail_kafka(struct source *source, const char *what, rd_kafka_resp_err_t code, struct upsink_error *err)
+static bool fail_kafka(struct source *source, const char *what, rd_kafka_resp_err_t code,
+                       struct upsink_error *err)
 {
     char trouble[256];
     source_trouble(source, trouble, sizeof trouble);
-    upsink_fail(err, UPSINK_ERR_OUTAGE, "kafka_unreachable", "%s: %s", what, trouble[0] ? trouble : rd_kafka_err2str(code));
+    upsink_fail(err, UPSINK_ERR_OUTAGE, "kafka_unreachable", "%s: %s", what,
+                trouble[0] ? trouble : rd_kafka_err2str(code));
     upsink_error_detail(err, "%s", rd_kafka_err2name(code));
     return false;
 }
@@ -539,10 +565,11 @@ void source_ends_free(struct source_end *ends, size_t count)
     free(ends);
 }
 
-static bool add_topic(struct source *source, struct partition_list *list, const rd_kafka_metadata_topic_t *topic,
-                      struct upsink_error *err)
+static bool add_topic(struct source *source, struct partition_list *list,
+                      const rd_kafka_metadata_topic_t *topic, struct upsink_error *err)
 {
-    if (topic->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || topic->err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
+    if (topic->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+        topic->err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
         return upsink_fail(err, UPSINK_ERR_OUTAGE, "unknown_topic",
                            "topic %s of view %s does not exist: create it, or correct the name", topic->topic,
                            source->view->name);
@@ -568,8 +595,9 @@ static bool add_matching(struct source *source, struct partition_list *list, str
     regex_t pattern;
     if (regcomp(&pattern, source->view->topics[0], REG_EXTENDED | REG_NOSUB) != 0) {
         rd_kafka_metadata_destroy(metadata);
-        return upsink_fail(err, UPSINK_ERR_CONFIG, "topic_invalid", "views.%s.topic: %s is not a regular expression",
-                           source->view->name, source->view->topics[0]);
+        return upsink_fail(err, UPSINK_ERR_CONFIG, "topic_invalid",
+                           "views.%s.topic: %s is not a regular expression", source->view->name,
+                           source->view->topics[0]);
     }
     bool ok = true;
     for (int i = 0; ok && i < metadata->topic_cnt; i++)
@@ -578,13 +606,15 @@ static bool add_matching(struct source *source, struct partition_list *list, str
     regfree(&pattern);
     rd_kafka_metadata_destroy(metadata);
     if (ok && list->count == 0)
-        ok = upsink_fail(err, UPSINK_ERR_OUTAGE, "unknown_topic",
-                         "no topic matches %s, the expression of view %s: create one, or correct the expression",
-                         source->view->topics[0], source->view->name);
+        ok = upsink_fail(
+            err, UPSINK_ERR_OUTAGE, "unknown_topic",
+            "no topic matches %s, the expression of view %s: create one, or correct the expression",
+            source->view->topics[0], source->view->name);
     return ok;
 }
 
-static bool add_named(struct source *source, struct partition_list *list, const char *name, struct upsink_error *err)
+static bool add_named(struct source *source, struct partition_list *list, const char *name,
+                      struct upsink_error *err)
 {
     const rd_kafka_metadata_t *metadata = NULL;
     rd_kafka_topic_t *topic = rd_kafka_topic_new(source->consumer, name, NULL);
@@ -599,7 +629,8 @@ static bool add_named(struct source *source, struct partition_list *list, const 
     return ok;
 }
 
-bool source_partitions(struct source *source, struct source_end **ends, size_t *count, struct upsink_error *err)
+bool source_partitions(struct source *source, struct source_end **ends, size_t *count,
+                       struct upsink_error *err)
 {
     struct partition_list list = {0};
     bool ok = true;
@@ -623,7 +654,8 @@ int32_t source_partition_count(struct source *source, const char *name)
     const rd_kafka_metadata_t *metadata = NULL;
     rd_kafka_topic_t *topic = rd_kafka_topic_new(source->consumer, name, NULL);
     int32_t count = 0;
-    if (topic && rd_kafka_metadata(source->consumer, 0, topic, &metadata, METADATA_MS) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    if (topic &&
+        rd_kafka_metadata(source->consumer, 0, topic, &metadata, METADATA_MS) == RD_KAFKA_RESP_ERR_NO_ERROR) {
         count = metadata->topic_cnt == 1 ? metadata->topics[0].partition_cnt : 0;
         rd_kafka_metadata_destroy(metadata);
     }
@@ -635,8 +667,8 @@ int32_t source_partition_count(struct source *source, const char *name)
 bool source_facts(struct source *source, const char *topic, int32_t partition, struct resume_facts *facts,
                   struct upsink_error *err)
 {
-    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(source->consumer, topic, partition, &facts->low, &facts->high,
-                                                                ANSWER_MS);
+    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(source->consumer, topic, partition,
+                                                                &facts->low, &facts->high, ANSWER_MS);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return fail_kafka(source, "the ends of a partition can't be looked up", code, err);
     rd_kafka_topic_partition_list_t *list = list_of(topic, partition, RD_KAFKA_OFFSET_INVALID);
@@ -647,7 +679,8 @@ bool source_facts(struct source *source, const char *topic, int32_t partition, s
     facts->has_commit = code == RD_KAFKA_RESP_ERR_NO_ERROR && committed->offset >= 0;
     facts->commit_offset = facts->has_commit ? committed->offset : -1;
     facts->commit_is_ours =
-        facts->has_commit && resume_note_parse(committed->metadata, committed->metadata_size, &facts->commit_note);
+        facts->has_commit &&
+        resume_note_parse(committed->metadata, committed->metadata_size, &facts->commit_note);
     rd_kafka_topic_partition_list_destroy(list);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return fail_kafka(source, "the group's committed offset can't be looked up", code, err);
@@ -675,7 +708,8 @@ int64_t source_high(struct source *source, const char *topic, int32_t partition)
 int64_t source_cached_high(struct source *source, const char *topic, int32_t partition)
 {
     int64_t low, high;
-    if (rd_kafka_get_watermark_offsets(source->consumer, topic, partition, &low, &high) != RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (rd_kafka_get_watermark_offsets(source->consumer, topic, partition, &low, &high) !=
+        RD_KAFKA_RESP_ERR_NO_ERROR)
         return -1;
     return high; /* negative where nothing was fetched yet */
 }
@@ -683,7 +717,8 @@ int64_t source_cached_high(struct source *source, const char *topic, int32_t par
 int64_t source_cached_low(struct source *source, const char *topic, int32_t partition)
 {
     int64_t low, high;
-    if (rd_kafka_get_watermark_offsets(source->consumer, topic, partition, &low, &high) != RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (rd_kafka_get_watermark_offsets(source->consumer, topic, partition, &low, &high) !=
+        RD_KAFKA_RESP_ERR_NO_ERROR)
         return -1;
     return low;
 }
@@ -692,7 +727,8 @@ int64_t source_committed(struct source *source, const char *topic, int32_t parti
 {
     rd_kafka_topic_partition_list_t *list = list_of(topic, partition, RD_KAFKA_OFFSET_INVALID);
     int64_t offset = -1;
-    if (rd_kafka_committed(source->consumer, list, ANSWER_MS) == RD_KAFKA_RESP_ERR_NO_ERROR && list->elems[0].offset >= 0)
+    if (rd_kafka_committed(source->consumer, list, ANSWER_MS) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+        list->elems[0].offset >= 0)
         offset = list->elems[0].offset;
     rd_kafka_topic_partition_list_destroy(list);
     return offset;
@@ -706,21 +742,23 @@ static rd_kafka_resp_err_t take_code(rd_kafka_error_t *error)
     return code;
 }
 
-bool source_open(struct source *source, const char *topic, int32_t partition, int64_t offset, rd_kafka_queue_t *queue,
-                 struct upsink_error *err)
+bool source_open(struct source *source, const char *topic, int32_t partition, int64_t offset,
+                 rd_kafka_queue_t *queue, struct upsink_error *err)
 {
     rd_kafka_topic_partition_list_t *list = list_of(topic, partition, offset);
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST;
     pthread_mutex_lock(&source->owned_lock);
     struct owned *owned = source->giving_back ? NULL : find_owned(source, topic, partition);
     if (owned) {
-        code = owned->open ? take_code(rd_kafka_incremental_unassign(source->consumer, list)) : RD_KAFKA_RESP_ERR_NO_ERROR;
+        code = owned->open ? take_code(rd_kafka_incremental_unassign(source->consumer, list))
+                           : RD_KAFKA_RESP_ERR_NO_ERROR;
         owned->open = false;
         list->elems[0].offset = offset;
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
             code = take_code(rd_kafka_incremental_assign(source->consumer, list));
         owned->open = code == RD_KAFKA_RESP_ERR_NO_ERROR;
-        /* Stopping took the forwarding away, and is over now: librdkafka carries these requests out in their order. */
+        /* Stopping took the forwarding away, and is over now: librdkafka carries these requests out in their
+         * order. */
         forward_partition(source, &list->elems[0], queue);
     }
     pthread_mutex_unlock(&source->owned_lock);

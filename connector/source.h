@@ -1,9 +1,9 @@
 /* The Kafka side of a view: one consumer in the group upsink-<view>.
  *
- * Each worker reads a queue of its own, to which the partitions it owns are routed: librdkafka fetches while there is
- * room in that queue and stops by itself when there is not, so a slow sink holds nobody else up, nothing is fetched
- * twice, and the thread that polls for the group (source_poll) never touches a record. A partition is taken when the group
- * assigns it and opened when its worker knows where to start.
+ * Each worker reads a queue of its own, to which the partitions it owns are routed: librdkafka fetches while
+ * there is room in that queue and stops by itself when there is not, so a slow sink holds nobody else up,
+ * nothing is fetched twice, and the thread that polls for the group (source_poll) never touches a record. A
+ * partition is taken when the group assigns it and opened when its worker knows where to start.
  *
  * Threads: source_poll and the handler run on the view's own thread; everything else may be called by any. */
 #ifndef UPSINK_SOURCE_H
@@ -29,8 +29,8 @@ struct source_handler {
     rd_kafka_queue_t *(*route)(void *context, const char *topic, int32_t partition);
     /* It is ours now, and not yet open. */
     void (*assigned)(void *context, const char *topic, int32_t partition);
-    /* Let go of all of these, and return when nothing of them is under way (or time ran out). lost: they belong to
-     * somebody else already. */
+    /* Let go of all of these, and return when nothing of them is under way (or time ran out). lost: they
+     * belong to somebody else already. */
     void (*revoked)(void *context, const struct source_partition *partitions, size_t count, bool lost);
 };
 
@@ -42,9 +42,10 @@ struct source_offset {
     char note[RESUME_NOTE_SIZE];
 };
 
-/* UPSINK_ERR_CONFIG where a property of Kafka is set that is upsink's to decide. *from_latest: where nothing is known of a
- * partition, its end is where to begin. */
-UPSINK_NODISCARD bool source_check_properties(const struct config *config, bool *from_latest, struct upsink_error *err);
+/* UPSINK_ERR_CONFIG where a property of Kafka is set that is upsink's to decide. *from_latest: where nothing
+ * is known of a partition, its end is where to begin. */
+UPSINK_NODISCARD bool source_check_properties(const struct config *config, bool *from_latest,
+                                              struct upsink_error *err);
 
 /* No I/O yet. config and view must outlive the source. NULL with UPSINK_ERR_CONFIG. */
 UPSINK_NODISCARD struct source *source_create(const struct config *config, const struct view_config *view,
@@ -57,8 +58,8 @@ void source_destroy(struct source *source);
 
 rd_kafka_queue_t *source_queue_create(struct source *source);
 
-/* Serves the group. false: the consumer can't go on (*err FATAL, or REFUSED where Kafka refuses the credentials at the
- * first contact). */
+/* Serves the group. false: the consumer can't go on (*err FATAL, or REFUSED where Kafka refuses the
+ * credentials at the first contact). */
 UPSINK_NODISCARD bool source_poll(struct source *source, int timeout_ms, struct upsink_error *err);
 
 /* Has Kafka ever answered? Any thread. */
@@ -74,8 +75,8 @@ struct source_end {
     int64_t end; /* -1 */
 };
 
-/* The partitions that the view's topics have now. UPSINK_ERR_OUTAGE while no broker answers, code unknown_topic where one
- * that is named does not exist. */
+/* The partitions that the view's topics have now. UPSINK_ERR_OUTAGE while no broker answers, code
+ * unknown_topic where one that is named does not exist. */
 UPSINK_NODISCARD bool source_partitions(struct source *source, struct source_end **ends, size_t *count,
                                         struct upsink_error *err);
 void source_ends_free(struct source_end *ends, size_t count);
@@ -96,19 +97,20 @@ int64_t source_cached_low(struct source *source, const char *topic, int32_t part
 /* Committed offset of the group, -1 none or not known. */
 int64_t source_committed(struct source *source, const char *topic, int32_t partition);
 
-/* Reads the partition from the offset on, into the queue; what was fetched before is dropped. OUTAGE where it is not
- * ours any more, or just being given back. */
+/* Reads the partition from the offset on, into the queue; what was fetched before is dropped. OUTAGE where it
+ * is not ours any more, or just being given back. */
 UPSINK_NODISCARD bool source_open(struct source *source, const char *topic, int32_t partition, int64_t offset,
                                   rd_kafka_queue_t *queue, struct upsink_error *err);
 
-/* Room was made in a queue that may have been full, and the partition has more: librdkafka before 2.2 looks again only
- * once a second, unless something wakes its broker thread. Cheap; nothing where the library can do it by itself. */
+/* Room was made in a queue that may have been full, and the partition has more: librdkafka before 2.2 looks
+ * again only once a second, unless something wakes its broker thread. Cheap; nothing where the library can do
+ * it by itself. */
 void source_nudge(struct source *source, const char *topic, int32_t partition);
 
 void source_commit(struct source *source, const struct source_offset *offsets, size_t count, bool wait);
 
-/* How many commits failed so far, in part at least: where the number grew, all offsets are to be committed again. Any
- * thread. */
+/* How many commits failed so far, in part at least: where the number grew, all offsets are to be committed
+ * again. Any thread. */
 uint32_t source_failed_commits(const struct source *source);
 
 /* Microseconds that a drain may take before the group gives us up. */

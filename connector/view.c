@@ -74,10 +74,12 @@ static rd_kafka_queue_t *route_partition(void *context, const char *topic, int32
     pthread_mutex_lock(&view->lock);
     int number = choose_worker(view);
     size_t room = view->lane_room;
-    struct lane *lane = metrics ? lane_create(topic, partition, atomic_load(&view->window_limit), metrics) : NULL;
+    struct lane *lane =
+        metrics ? lane_create(topic, partition, atomic_load(&view->window_limit), metrics) : NULL;
     int *numbers = NULL;
     if (lane && grow_pointers(&view->lanes, &view->lane_room, view->lane_count) &&
-        (room == view->lane_room || (numbers = realloc(view->lane_workers, view->lane_room * sizeof *numbers)))) {
+        (room == view->lane_room ||
+         (numbers = realloc(view->lane_workers, view->lane_room * sizeof *numbers)))) {
         view->lane_workers = numbers ? numbers : view->lane_workers;
         view->lanes[view->lane_count] = lane;
         view->lane_workers[view->lane_count++] = number;
@@ -109,8 +111,8 @@ static void take_partition(void *context, const char *topic, int32_t partition)
     }
     pthread_cond_broadcast(&view->changed);
     pthread_mutex_unlock(&view->lock);
-    log_write(LOG_LEVEL_INFO, "partition assigned", LOG_STR("view", view->settings->name), LOG_STR("topic", topic),
-              LOG_INT("partition", partition));
+    log_write(LOG_LEVEL_INFO, "partition assigned", LOG_STR("view", view->settings->name),
+              LOG_STR("topic", topic), LOG_INT("partition", partition));
 }
 
 /* The caller holds the lock. */
@@ -126,7 +128,8 @@ static void remove_lane(struct view *view, size_t i)
     lane_destroy(lane);
 }
 
-/* A worker that is held up by an outage has not even seen what it was given since. The caller holds the lock. */
+/* A worker that is held up by an outage has not even seen what it was given since. The caller holds the lock.
+ */
 static bool take_back(struct worker *worker, const struct lane *lane)
 {
     for (size_t i = 0; i < worker->inbox_count; i++)
@@ -176,8 +179,9 @@ static void give_partitions(void *context, const struct source_partition *partit
         wait_changed(view);
     bool drained = !any_revoked(view);
     pthread_mutex_unlock(&view->lock);
-    log_write(drained || lost ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, lost ? "partitions lost" : "partitions given back",
-              LOG_STR("view", view->settings->name), LOG_INT("partitions", count), LOG_BOOL("drained", drained),
+    log_write(drained || lost ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
+              lost ? "partitions lost" : "partitions given back", LOG_STR("view", view->settings->name),
+              LOG_INT("partitions", count), LOG_BOOL("drained", drained),
               LOG_INT("milliseconds", (clock_monotonic_us() - begin) / 1000));
 }
 
@@ -206,8 +210,8 @@ void view_halt(struct view *view, const struct upsink_error *err)
     }
     pthread_mutex_unlock(&view->lock);
     if (first)
-        log_write(LOG_LEVEL_ERROR, err->text, LOG_STR("view", view->settings->name), LOG_STR("code", err->code),
-                  LOG_STR("detail", err->detail[0] ? err->detail : NULL));
+        log_write(LOG_LEVEL_ERROR, err->text, LOG_STR("view", view->settings->name),
+                  LOG_STR("code", err->code), LOG_STR("detail", err->detail[0] ? err->detail : NULL));
 }
 
 static bool is_sink_error(const struct upsink_error *err)
@@ -224,7 +228,8 @@ void view_report(struct view *view, struct worker *worker, const struct upsink_e
     bool was_in_trouble = trouble[0];
     trouble[0] = '\0';
     if (err)
-        snprintf(trouble, sizeof view->trouble, "%s (%s)", err->text[0] ? err->text : "unknown trouble", err->code);
+        snprintf(trouble, sizeof view->trouble, "%s (%s)", err->text[0] ? err->text : "unknown trouble",
+                 err->code);
     pthread_mutex_unlock(&view->lock);
     if (err) {
         static struct log_limit limit;
@@ -242,8 +247,8 @@ void view_report(struct view *view, struct worker *worker, const struct upsink_e
     if (worker)
         metrics_set(&view->metrics->sink_up, 1);
     if (was_in_trouble)
-        log_write(LOG_LEVEL_INFO, "going on: what was in the way is gone", LOG_STR("view", view->settings->name),
-                  number);
+        log_write(LOG_LEVEL_INFO, "going on: what was in the way is gone",
+                  LOG_STR("view", view->settings->name), number);
 }
 
 bool view_is_ready(struct view *view, struct buf *reasons)
@@ -254,7 +259,8 @@ bool view_is_ready(struct view *view, struct buf *reasons)
     pthread_mutex_lock(&view->lock);
     if (atomic_load(&view->halted)) {
         ready = false;
-        buf_printf(reasons, "%s: stopped: %s (%s)\n", view->settings->name, view->halt_error.text, view->halt_error.code);
+        buf_printf(reasons, "%s: stopped: %s (%s)\n", view->settings->name, view->halt_error.text,
+                   view->halt_error.code);
     }
     for (int i = 0; ready && i < view->worker_count; i++)
         if (view->workers[i].trouble[0]) {
@@ -264,8 +270,9 @@ bool view_is_ready(struct view *view, struct buf *reasons)
     for (size_t i = 0; ready && i < view->lane_count; i++)
         if (view->lanes[i]->trouble[0]) {
             ready = false;
-            buf_printf(reasons, "%s: topic %s partition %d can't be read: %s (partition_unreadable)\n", view->settings->name,
-                       view->lanes[i]->topic, (int)view->lanes[i]->partition, view->lanes[i]->trouble);
+            buf_printf(reasons, "%s: topic %s partition %d can't be read: %s (partition_unreadable)\n",
+                       view->settings->name, view->lanes[i]->topic, (int)view->lanes[i]->partition,
+                       view->lanes[i]->trouble);
         }
     if (ready && view->trouble[0]) {
         ready = false;
@@ -310,7 +317,8 @@ void view_count_outcomes(struct view *view, size_t good, size_t failed)
         return;
     struct upsink_error err;
     upsink_fail(&err, UPSINK_ERR_FATAL, "stop_above",
-                "%u of the last %u records of view %s failed, more than dlq.stop_above allows (%.0f%%). Look at them with "
+                "%u of the last %u records of view %s failed, more than dlq.stop_above allows (%.0f%%). Look "
+                "at them with "
                 "`upsink dlq stats %s`, mend the cause, then start upsink again",
                 bad, count, view->settings->name, stop_above * 100, view->settings->name);
     view_halt(view, &err);
@@ -329,14 +337,15 @@ static bool look_up_ends(struct view *view, struct upsink_error *err)
         view->ends[i].end = source_high(view->source, view->ends[i].topic, view->ends[i].partition);
         if (view->ends[i].end < 0)
             return upsink_fail(err, UPSINK_ERR_OUTAGE, "kafka_unreachable",
-                               "the end of topic %s partition %d can't be looked up",
-                               view->ends[i].topic, view->ends[i].partition);
+                               "the end of topic %s partition %d can't be looked up", view->ends[i].topic,
+                               view->ends[i].partition);
     }
     return true;
 }
 
-/* Has every partition reached the end that it had at start, here or at another instance? Committed offsets alone don't
- * tell: the target may be lost or the topic another one, which only the start of a partition finds out. */
+/* Has every partition reached the end that it had at start, here or at another instance? Committed offsets
+ * alone don't tell: the target may be lost or the topic another one, which only the start of a partition
+ * finds out. */
 static bool has_reached_ends(struct view *view)
 {
     if (!source_is_balanced(view->source))
@@ -362,7 +371,8 @@ static void update_lag(struct view *view)
     pthread_mutex_lock(&view->lock);
     for (size_t i = 0; i < view->lane_count; i++) {
         struct lane *lane = view->lanes[i];
-        int64_t high = source_cached_high(view->source, lane->topic, lane->partition), done = atomic_load(&lane->done);
+        int64_t high = source_cached_high(view->source, lane->topic, lane->partition),
+                done = atomic_load(&lane->done);
         if (high >= 0 && done >= 0)
             metrics_set(&lane->metrics->lag, high > done ? high - done : 0);
     }
@@ -415,7 +425,8 @@ static void *view_main(void *context)
         if (!source_poll(view->source, POLL_MS, &err))
             view_halt(view, &err);
         int64_t now = clock_monotonic_us();
-        if (!ends_known && now >= look_at && (view->until_end || view->trouble[0] || count_lanes(view) == 0)) {
+        if (!ends_known && now >= look_at &&
+            (view->until_end || view->trouble[0] || count_lanes(view) == 0)) {
             look_for_topic(view, &ends_known);
             look_at = clock_monotonic_us() + 2 * CLOCK_SECOND;
         }
@@ -437,7 +448,8 @@ static void *view_main(void *context)
 
 /* --- life --- */
 
-void view_describe_target(const struct view_config *settings, const struct mapping *mapping, struct upsink_view *target)
+void view_describe_target(const struct view_config *settings, const struct mapping *mapping,
+                          struct upsink_view *target)
 {
     *target = (struct upsink_view){
         .size = sizeof *target,
@@ -449,7 +461,8 @@ void view_describe_target(const struct view_config *settings, const struct mappi
         .url = settings->url,
         .target = settings->target,
         .default_target = settings->default_target,
-        .delete_mode = settings->mapping.delete_policy == DELETE_SOFT ? UPSINK_DELETE_SOFT : UPSINK_DELETE_HARD,
+        .delete_mode =
+            settings->mapping.delete_policy == DELETE_SOFT ? UPSINK_DELETE_SOFT : UPSINK_DELETE_HARD,
         .create = settings->create,
         .timeout_us = settings->timeout_us,
         .settings = settings->settings,
@@ -471,7 +484,8 @@ static bool open_workers(struct view *view, struct upsink_error *err)
         worker->view = view;
         worker->number = i;
         worker->host = (struct upsink_host){sizeof worker->host, worker, log_from_sink, sink_must_stop};
-        backoff_init(&worker->backoff, view->settings->retry_initial_us, view->settings->retry_max_us, NULL, NULL);
+        backoff_init(&worker->backoff, view->settings->retry_initial_us, view->settings->retry_max_us, NULL,
+                     NULL);
         batch_init(&worker->batch, view->target.versioned, view->target.delete_mode == UPSINK_DELETE_SOFT,
                    view->target.change_id_is_hash);
         if (!view->type->open(&worker->sink, &view->target, &worker->host, err))
@@ -486,7 +500,8 @@ static bool open_queues(struct view *view, struct upsink_error *err)
     for (int i = 0; i < view->worker_count; i++) {
         view->workers[i].queue = source_queue_create(view->source);
         if (!view->workers[i].queue)
-            return upsink_fail(err, UPSINK_ERR_FATAL, "out_of_memory", "no memory for view %s", view->settings->name);
+            return upsink_fail(err, UPSINK_ERR_FATAL, "out_of_memory", "no memory for view %s",
+                               view->settings->name);
     }
     return true;
 }
@@ -497,10 +512,13 @@ static bool open_dead_letters(struct view *view, struct upsink_error *err)
         return true;
     view->kafka_properties = calloc(view->config->kafka_count + 1, sizeof *view->kafka_properties);
     if (!view->kafka_properties)
-        return upsink_fail(err, UPSINK_ERR_FATAL, "out_of_memory", "no memory for view %s", view->settings->name);
+        return upsink_fail(err, UPSINK_ERR_FATAL, "out_of_memory", "no memory for view %s",
+                           view->settings->name);
     for (size_t i = 0; i < view->config->kafka_count; i++)
-        view->kafka_properties[i] = (struct dlq_property){view->config->kafka[i].name, view->config->kafka[i].value};
-    view->kafka = (struct dlq_kafka){.properties = view->kafka_properties, .count = view->config->kafka_count};
+        view->kafka_properties[i] =
+            (struct dlq_property){view->config->kafka[i].name, view->config->kafka[i].value};
+    view->kafka =
+        (struct dlq_kafka){.properties = view->kafka_properties, .count = view->config->kafka_count};
     view->dlq = dlq_writer_create(&view->kafka, view->settings->dlq_topic, err);
     return view->dlq != NULL;
 }
@@ -568,10 +586,12 @@ bool view_start(struct view *view, struct upsink_error *err)
     if (!source_subscribe(view->source, err))
         return false;
     for (int i = 0; i < view->worker_count; i++)
-        view->workers[i].started = pthread_create(&view->workers[i].thread, NULL, worker_main, &view->workers[i]) == 0;
+        view->workers[i].started =
+            pthread_create(&view->workers[i].thread, NULL, worker_main, &view->workers[i]) == 0;
     view->started = pthread_create(&view->thread, NULL, view_main, view) == 0;
     if (!view->started || !view->workers[view->worker_count - 1].started) {
-        upsink_fail(err, UPSINK_ERR_FATAL, "no_threads", "view %s can't start its threads", view->settings->name);
+        upsink_fail(err, UPSINK_ERR_FATAL, "no_threads", "view %s can't start its threads",
+                    view->settings->name);
         view_stop(view);
         return false;
     }

@@ -1,8 +1,8 @@
 /* A running view: one consumer, a few workers, one sink connection for each of them.
  *
- * Threads: the view's own thread polls the group and routes partitions to workers; each worker takes records from its
- * queue, decodes, folds, writes and commits, one batch after the other. `lock` guards what they share: the list of
- * lanes, the inboxes, the reasons. Nobody holds it during I/O. */
+ * Threads: the view's own thread polls the group and routes partitions to workers; each worker takes records
+ * from its queue, decodes, folds, writes and commits, one batch after the other. `lock` guards what they
+ * share: the list of lanes, the inboxes, the reasons. Nobody holds it during I/O. */
 #ifndef UPSINK_VIEW_H
 #define UPSINK_VIEW_H
 
@@ -44,17 +44,17 @@ struct worker {
     struct backoff backoff;
     uint32_t unknown_in_a_row;
     int64_t committed_at_us; /* to the group; monotonic */
-    int64_t busy_us;   /* spent on writing: not part of worker_clock */
-    int64_t now_us;    /* worker_clock, as of the last chunk */
-    int64_t proved_us; /* when the sink last took a write, or was asked instead; monotonic */
+    int64_t busy_us;         /* spent on writing: not part of worker_clock */
+    int64_t now_us;          /* worker_clock, as of the last chunk */
+    int64_t proved_us;       /* when the sink last took a write, or was asked instead; monotonic */
     unsigned losses_seen;
-    bool doubts; /* a lane waits to be opened again: no lingering */
+    bool doubts;             /* a lane waits to be opened again: no lingering */
     uint32_t failed_commits; /* of the source, that were looked at */
     rd_kafka_message_t *chunk[VIEW_CHUNK];
     /* guarded by view->lock */
     struct lane **inbox;
     size_t inbox_count, inbox_room;
-    size_t assigned; /* lanes that are or will be its own */
+    size_t assigned;                 /* lanes that are or will be its own */
     char trouble[VIEW_TROUBLE_SIZE]; /* why it can't make progress just now; "" it can */
 };
 
@@ -78,7 +78,8 @@ struct view {
     struct worker workers[VIEW_WORKERS_MAX];
     int worker_count;
     _Atomic bool stopping, halted, finished, ever_prepared;
-    _Atomic unsigned losses; /* how often a worker lost its lanes or the target: the others ask the sink, too */
+    _Atomic unsigned
+        losses; /* how often a worker lost its lanes or the target: the others ask the sink, too */
     _Atomic uint32_t window_limit; /* records for each lane, as many as the budget has room for */
     /* guarded by lock */
     pthread_mutex_t lock;
@@ -97,9 +98,10 @@ struct view {
     size_t end_count;
 };
 
-/* Parses, opens the sink (no I/O). NULL with an error of class CONFIG or FATAL. config, settings and metrics outlive it. */
-UPSINK_NODISCARD struct view *view_create(const struct config *config, const struct view_config *settings, bool until_end,
-                                          struct metrics *metrics, struct upsink_error *err);
+/* Parses, opens the sink (no I/O). NULL with an error of class CONFIG or FATAL. config, settings and metrics
+ * outlive it. */
+UPSINK_NODISCARD struct view *view_create(const struct config *config, const struct view_config *settings,
+                                          bool until_end, struct metrics *metrics, struct upsink_error *err);
 
 /* Prepares the sink where it can be reached, joins the group, starts the threads. */
 UPSINK_NODISCARD bool view_start(struct view *view, struct upsink_error *err);
@@ -110,7 +112,8 @@ void view_join(struct view *view);
 void view_destroy(struct view *view);
 
 /* What the sink is told of the view; borrows from settings. */
-void view_describe_target(const struct view_config *settings, const struct mapping *mapping, struct upsink_view *target);
+void view_describe_target(const struct view_config *settings, const struct mapping *mapping,
+                          struct upsink_view *target);
 
 /* Is it making progress? If not, appends "NAME: why\n". Any thread. */
 bool view_is_ready(struct view *view, struct buf *reasons);
@@ -127,7 +130,8 @@ void view_count_outcomes(struct view *view, size_t good, size_t failed);
 
 /* worker.c, worker_start.c, worker_deliver.c, worker_check.c */
 void *worker_main(void *worker);
-bool worker_wait(struct worker *worker, int64_t duration_us); /* false: stopping, or a lane has to be let go */
+bool worker_wait(struct worker *worker,
+                 int64_t duration_us); /* false: stopping, or a lane has to be let go */
 bool worker_prepare(struct worker *worker, struct upsink_error *err);
 bool worker_start_lane(struct worker *worker, struct lane *lane, struct upsink_error *err);
 bool worker_open_lane(struct worker *worker, struct lane *lane, struct upsink_error *err);
@@ -137,7 +141,8 @@ void worker_commit_group(struct worker *worker, bool now);
 void worker_drop_batch(struct worker *worker);
 int64_t worker_clock(const struct worker *worker); /* stands still while the worker writes */
 void worker_was_busy(struct worker *worker, int64_t since_us);
-bool worker_doubts_lane(struct worker *worker, struct lane *lane); /* true: its last record has to be seen again first */
-void worker_prove(struct worker *worker); /* asks the sink now and then, where there is nothing to write */
+bool worker_doubts_lane(struct worker *worker,
+                        struct lane *lane); /* true: its last record has to be seen again first */
+void worker_prove(struct worker *worker);   /* asks the sink now and then, where there is nothing to write */
 
 #endif

@@ -92,7 +92,8 @@ bool window_has(const struct window *window, uint64_t id)
 /* Linear probing without tombstones: what stands behind the gap and may move into it does. */
 static void erase_place(struct window *window, uint32_t gap)
 {
-    for (uint32_t place = (gap + 1) & window->mask; window->index[place]; place = (place + 1) & window->mask) {
+    for (uint32_t place = (gap + 1) & window->mask; window->index[place];
+         place = (place + 1) & window->mask) {
         uint32_t home = (uint32_t)(id_at(window, window->index[place]) >> 32) & window->mask;
         if (((place - home) & window->mask) >= ((place - gap) & window->mask)) {
             window->index[gap] = window->index[place];

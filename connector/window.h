@@ -1,8 +1,8 @@
 /* The duplicate window of one partition: which event ids and change ids its last N records carried.
  *
- * An id is remembered as a 64-bit hash of (entity key, id), seeded at random in each process, so that nobody can
- * aim at a collision; by chance a record is mistaken for a duplicate about once in 10^14. Owned by one thread.
- * About 26 bytes for each record; grows with what it holds, up to its limit. */
+ * An id is remembered as a 64-bit hash of (entity key, id), seeded at random in each process, so that nobody
+ * can aim at a collision; by chance a record is mistaken for a duplicate about once in 10^14. Owned by one
+ * thread. About 26 bytes for each record; grows with what it holds, up to its limit. */
 #ifndef UPSINK_WINDOW_H
 #define UPSINK_WINDOW_H
 
@@ -18,10 +18,10 @@ struct window_ids {
 
 struct window {
     struct window_ids *ring;
-    uint32_t *index;    /* open addressing; 0 empty, else 1 + ring slot * 2 + (0 event, 1 change), and above that
-                           as many bits of the id as fit, so that the ring is seldom looked at in vain */
-    uint64_t next;      /* records ever added; its slot is next % capacity */
-    uint64_t oldest;    /* the first one still remembered */
+    uint32_t *index; /* open addressing; 0 empty, else 1 + ring slot * 2 + (0 event, 1 change), and above that
+                        as many bits of the id as fit, so that the ring is seldom looked at in vain */
+    uint64_t next;   /* records ever added; its slot is next % capacity */
+    uint64_t oldest; /* the first one still remembered */
     uint32_t capacity;  /* records the ring has room for */
     uint32_t limit;     /* records to remember at most */
     uint32_t mask;      /* of the index */
@@ -29,7 +29,7 @@ struct window {
 };
 
 #define WINDOW_BYTES_PER_RECORD 26
-#define WINDOW_LIMIT_MAX 100000000u
+#define WINDOW_LIMIT_MAX        100000000u
 
 void window_init(struct window *window, uint32_t limit);
 void window_destroy(struct window *window);
@@ -45,9 +45,9 @@ uint64_t window_hash(struct upsink_slice key, struct upsink_slice id, int kind);
 uint64_t window_find(const struct window *window, uint64_t id);
 bool window_has(const struct window *window, uint64_t id);
 
-/* Adds a record (also one without ids: the window counts records) and forgets the one that falls out. Ids that are
- * there already are not added twice. Returns a number for window_remove. Out of memory: the window remembers
- * fewer records, never wrong ones. */
+/* Adds a record (also one without ids: the window counts records) and forgets the one that falls out. Ids
+ * that are there already are not added twice. Returns a number for window_remove. Out of memory: the window
+ * remembers fewer records, never wrong ones. */
 uint64_t window_add(struct window *window, struct window_ids ids);
 
 /* Takes back the ids of a record that was not applied after all. */

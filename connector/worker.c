@@ -98,13 +98,17 @@ static void set_trouble(struct worker *worker, struct lane *lane, const char *re
     pthread_mutex_unlock(&worker->view->lock);
     if (was_troubled != lane->troubled)
         log_write(reason ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
-                  reason ? "the partition can't be read; it is tried again" : "the partition can be read again",
+                  reason ? "the partition can't be read; it is tried again"
+                         : "the partition can be read again",
                   LOG_STR("view", worker->view->settings->name), LOG_STR("topic", lane->topic),
-                  LOG_INT("partition", lane->partition), LOG_INT("offset", lane->expected), LOG_STR("reason", reason));
+                  LOG_INT("partition", lane->partition), LOG_INT("offset", lane->expected),
+                  LOG_STR("reason", reason));
 }
 
-/* A sink that fails here would fail the other lanes alike; of Kafka it may be one partition alone that has no leader. */
-static bool try_lane(struct worker *worker, struct lane *lane, bool (*step)(struct worker *, struct lane *, struct upsink_error *))
+/* A sink that fails here would fail the other lanes alike; of Kafka it may be one partition alone that has no
+ * leader. */
+static bool try_lane(struct worker *worker, struct lane *lane,
+                     bool (*step)(struct worker *, struct lane *, struct upsink_error *))
 {
     struct upsink_error err = {0};
     if (step(worker, lane, &err)) {
@@ -121,12 +125,14 @@ static bool try_lane(struct worker *worker, struct lane *lane, bool (*step)(stru
     return false;
 }
 
-/* All decisions come before the first fetch: on one connection, Kafka answers nothing else while a fetch waits. */
+/* All decisions come before the first fetch: on one connection, Kafka answers nothing else while a fetch
+ * waits. */
 static bool start_lanes(struct worker *worker)
 {
     worker->doubts = false;
     for (size_t i = 0; i < worker->lane_count; i++)
-        if (worker->lanes[i]->state == LANE_STARTING && worker->lanes[i]->retry_at_us <= clock_monotonic_us() &&
+        if (worker->lanes[i]->state == LANE_STARTING &&
+            worker->lanes[i]->retry_at_us <= clock_monotonic_us() &&
             !try_lane(worker, worker->lanes[i], worker_start_lane))
             return false;
     for (size_t i = 0; i < worker->lane_count; i++)
@@ -198,12 +204,12 @@ static bool take_record(struct worker *worker, struct lane *lane, rd_kafka_messa
     change.generation = lane->note.generation;
     change.floor = lane->note.floor;
     bool out_of_memory = outcome == DECODE_REJECTED && err.cls == UPSINK_ERR_FATAL;
-    if (!out_of_memory &&
-        batch_add(&worker->batch, outcome, &change, &err, mapping_has_ids(worker->view->mapping) ? &lane->window : NULL,
-                  lane->number, message, message->len + message->key_len))
+    if (!out_of_memory && batch_add(&worker->batch, outcome, &change, &err,
+                                    mapping_has_ids(worker->view->mapping) ? &lane->window : NULL,
+                                    lane->number, message, message->len + message->key_len))
         return true;
-    upsink_fail(&err, UPSINK_ERR_FATAL, "out_of_memory", "no memory for a batch of view %s; lower batch.max_bytes",
-                worker->view->settings->name);
+    upsink_fail(&err, UPSINK_ERR_FATAL, "out_of_memory",
+                "no memory for a batch of view %s; lower batch.max_bytes", worker->view->settings->name);
     view_halt(worker->view, &err);
     return false;
 }

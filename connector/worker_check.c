@@ -1,5 +1,5 @@
-/* What a worker asks where nothing tells it: whether the target and its partitions are still its own, and whether records
- * that come after a silence are of the same topic as those before it. */
+/* What a worker asks where nothing tells it: whether the target and its partitions are still its own, and
+ * whether records that come after a silence are of the same topic as those before it. */
 #include "connector/view.h"
 
 #include "clock.h"
@@ -7,17 +7,18 @@
 #include <stdlib.h>
 
 #define PROOF_INTERVAL (10 * CLOCK_SECOND)
-/* librdkafka stays away from a partition for 500 ms (fetch.error.backoff.ms) when the broker did not know it. */
-#define SILENCE        (400 * CLOCK_MS)
-#define BUSY_MAX       (5 * CLOCK_SECOND)
+/* librdkafka stays away from a partition for 500 ms (fetch.error.backoff.ms) when the broker did not know it.
+ */
+#define SILENCE  (400 * CLOCK_MS)
+#define BUSY_MAX (5 * CLOCK_SECOND)
 
 int64_t worker_clock(const struct worker *worker)
 {
     return clock_monotonic_us() - worker->busy_us;
 }
 
-/* Records that came while the worker was writing wait in its queue: that is no silence. But during an outage, or a very long
- * write, the queue is full and nothing is fetched. */
+/* Records that came while the worker was writing wait in its queue: that is no silence. But during an outage,
+ * or a very long write, the queue is full and nothing is fetched. */
 void worker_was_busy(struct worker *worker, int64_t since_us)
 {
     int64_t busy = clock_monotonic_us() - since_us;
@@ -71,7 +72,8 @@ void worker_prove(struct worker *worker)
     struct upsink_error err = {0};
     int64_t now = clock_monotonic_us();
     unsigned losses = atomic_load(&view->losses);
-    if (!(view->type->capabilities & UPSINK_KEEPS_POSITIONS) || worker->lane_count == 0 || atomic_load(&view->halted) ||
+    if (!(view->type->capabilities & UPSINK_KEEPS_POSITIONS) || worker->lane_count == 0 ||
+        atomic_load(&view->halted) ||
         (losses == worker->losses_seen && now - worker->proved_us < PROOF_INTERVAL))
         return;
     worker->losses_seen = losses;

@@ -1,6 +1,6 @@
-/* A batch on its way out: waves into the sink, refused records into the dead-letter topic, positions. In that order:
- * an offset moves only when every record before it is applied, dropped for a counted reason, or acknowledged as a
- * dead letter. */
+/* A batch on its way out: waves into the sink, refused records into the dead-letter topic, positions. In that
+ * order: an offset moves only when every record before it is applied, dropped for a counted reason, or
+ * acknowledged as a dead letter. */
 #include "connector/view.h"
 
 #include "clock.h"
@@ -20,13 +20,15 @@ static bool write_waves(struct worker *worker, struct upsink_error *err)
             return false;
         batch_settle(&worker->batch, &wave);
     }
-    return !failed || upsink_fail(err, UPSINK_ERR_FATAL, "out_of_memory", "no memory to write a batch; lower batch.max_bytes");
+    return !failed || upsink_fail(err, UPSINK_ERR_FATAL, "out_of_memory",
+                                  "no memory to write a batch; lower batch.max_bytes");
 }
 
 static enum dlq_stage stage_of(const struct batch_record *record)
 {
     /* The value could be read; what the view wants of it is not there or can't be used. */
-    static const char *const mapped[] = {"missing_field", "invalid_field", "invalid_version", "missing_entity"};
+    static const char *const mapped[] = {"missing_field", "invalid_field", "invalid_version",
+                                         "missing_entity"};
     if (record->in_sink_stage)
         return DLQ_STAGE_TASK_PUT;
     if (strstr(record->error->code, "key"))
@@ -52,7 +54,8 @@ static struct dlq_reason reason_of(const struct worker *worker, const struct bat
                                .failed_at = clock_wall_us(),
                                .event_id = change->event_id,
                                .change_id = change->change_id,
-                               .has_version = (change->flags & UPSINK_HAS_VERSION) && !(change->flags & UPSINK_BY_POSITION),
+                               .has_version = (change->flags & UPSINK_HAS_VERSION) &&
+                                              !(change->flags & UPSINK_BY_POSITION),
                                .version = change->version,
                                .schema_id = -1};
 }
@@ -106,7 +109,8 @@ static bool send_refused(struct worker *worker, struct dlq_ticket *ticket, uint3
 static bool await_refused(struct worker *worker, struct dlq_ticket *ticket, struct upsink_error *err)
 {
     enum dlq_wait state = DLQ_PENDING;
-    for (int waited = 0; state == DLQ_PENDING && waited < DLQ_PATIENCE_MS && !atomic_load(&worker->view->stopping);
+    for (int waited = 0;
+         state == DLQ_PENDING && waited < DLQ_PATIENCE_MS && !atomic_load(&worker->view->stopping);
          waited += DLQ_SLICE_MS)
         state = dlq_writer_await(worker->view->dlq, ticket, DLQ_SLICE_MS, err);
     return state == DLQ_WRITTEN;
@@ -118,7 +122,8 @@ static bool write_dead_letters(struct worker *worker, size_t refused, struct ups
     struct dlq_ticket *ticket = NULL;
     size_t count = 0;
     uint32_t *numbers = calloc(refused, sizeof *numbers);
-    bool ok = numbers != NULL || upsink_fail(err, UPSINK_ERR_FATAL, "out_of_memory", "no memory for dead letters");
+    bool ok =
+        numbers != NULL || upsink_fail(err, UPSINK_ERR_FATAL, "out_of_memory", "no memory for dead letters");
     ok = ok && open_dlq(worker->view, err) && (ticket = dlq_ticket_create(err)) != NULL;
     ok = ok && send_refused(worker, ticket, numbers, &count, err) && await_refused(worker, ticket, err);
     if (!ok) {
@@ -172,7 +177,8 @@ static bool has_moved(const struct lane *lane)
     return lane->state == LANE_ACTIVE && lane->expected > atomic_load(&lane->done);
 }
 
-/* The last record of each lane becomes its mark: hashed once a batch. Transaction markers may stand behind it. */
+/* The last record of each lane becomes its mark: hashed once a batch. Transaction markers may stand behind
+ * it. */
 static void set_marks(struct worker *worker)
 {
     struct batch *batch = &worker->batch;
@@ -305,7 +311,8 @@ void worker_handle_failure(struct worker *worker, const struct upsink_error *err
     }
     view_report(view, worker, err);
     if (action == DELIVERY_RESTART) {
-        int64_t pause = err->cls == UPSINK_ERR_FENCED ? CLOCK_SECOND : 0; /* the group may know of a new owner soon */
+        int64_t pause =
+            err->cls == UPSINK_ERR_FENCED ? CLOCK_SECOND : 0; /* the group may know of a new owner soon */
         atomic_fetch_add(&view->losses, 1);
         for (size_t i = 0; i < worker->lane_count; i++)
             lane_restart(worker->lanes[i], clock_monotonic_us() + pause);
@@ -340,7 +347,8 @@ void worker_deliver(struct worker *worker)
         moved = moved || has_moved(worker->lanes[i]);
     if (!moved)
         return;
-    if (atomic_load(&worker->view->halted)) { /* perhaps for want of memory: then a record may be missing from the batch */
+    if (atomic_load(&worker->view->halted)) { /* perhaps for want of memory: then a record may be missing from
+                                                 the batch */
         worker_drop_batch(worker);
         return;
     }
@@ -388,7 +396,8 @@ void worker_commit_group(struct worker *worker, bool now)
             lane->group_offset = -1;
         if (lane->state < LANE_ACTIVE || done < 0 || done == lane->group_offset)
             continue;
-        offsets[count] = (struct source_offset){.topic = lane->topic, .partition = lane->partition, .offset = done};
+        offsets[count] =
+            (struct source_offset){.topic = lane->topic, .partition = lane->partition, .offset = done};
         resume_note_format(&lane->note, offsets[count++].note);
         lane->group_offset = done;
         lane->new_generation = false;

@@ -27,15 +27,16 @@ static bool keeps_positions(const struct view *view)
     return view->type->capabilities & UPSINK_KEEPS_POSITIONS;
 }
 
-static bool claim(struct worker *worker, struct lane *lane, struct upsink_position *position, struct upsink_error *err)
+static bool claim(struct worker *worker, struct lane *lane, struct upsink_position *position,
+                  struct upsink_error *err)
 {
     *position = (struct upsink_position){
         .topic = upsink_slice_of(lane->topic), .partition = lane->partition, .next_offset = -1};
     return !keeps_positions(worker->view) || worker->view->type->claim(worker->sink, position, err);
 }
 
-static void fill_facts(const struct view *view, const struct lane *lane, const struct upsink_position *position,
-                       struct resume_facts *facts)
+static void fill_facts(const struct view *view, const struct lane *lane,
+                       const struct upsink_position *position, struct resume_facts *facts)
 {
     *facts = (struct resume_facts){.sink_keeps = keeps_positions(view),
                                    .next_offset = position->next_offset,
@@ -51,7 +52,8 @@ static bool write_down(struct worker *worker, const struct lane *lane, const str
                        struct upsink_position *position, struct upsink_error *err)
 {
     if (!keeps_positions(worker->view) ||
-        (plan->offset == position->next_offset && plan->generation == position->generation && plan->floor == position->floor))
+        (plan->offset == position->next_offset && plan->generation == position->generation &&
+         plan->floor == position->floor))
         return true;
     position->next_offset = plan->offset;
     position->generation = plan->generation;
@@ -68,8 +70,9 @@ static void log_start(const struct view *view, const struct lane *lane, const st
     enum log_level level =
         plan->reason == RESUME_FIRST || plan->reason == RESUME_CONTINUE ? LOG_LEVEL_INFO : LOG_LEVEL_WARN;
     log_write(level, text, LOG_STR("view", view->settings->name), LOG_STR("topic", lane->topic),
-              LOG_INT("partition", lane->partition), LOG_INT("offset", plan->offset), LOG_INT("generation", plan->generation),
-              LOG_INT("low", facts->low), LOG_INT("high", facts->high));
+              LOG_INT("partition", lane->partition), LOG_INT("offset", plan->offset),
+              LOG_INT("generation", plan->generation), LOG_INT("low", facts->low),
+              LOG_INT("high", facts->high));
 }
 
 /* Keys may have moved to the new partitions while the old ones still hold records of theirs. */
@@ -79,7 +82,8 @@ static void warn_of_growth(const struct view *view, const struct lane *lane, int
         return;
     char text[256];
     snprintf(text, sizeof text,
-             "the topic grew from %" PRId32 " to %" PRId32 " partitions: keys that moved are ordered by %s", before, now,
+             "the topic grew from %" PRId32 " to %" PRId32 " partitions: keys that moved are ordered by %s",
+             before, now,
              mapping_has_version(view->mapping)
                  ? "their version"
                  : "record timestamps only; map a version if they can't be trusted");
@@ -95,7 +99,8 @@ static bool halt_for_gap(struct view *view, struct lane *lane, const struct resu
 }
 
 /* Where to read from so that the window is warm and the mark is seen. */
-static int64_t first_to_read(const struct view *view, const struct lane *lane, const struct resume_plan *plan, int64_t low)
+static int64_t first_to_read(const struct view *view, const struct lane *lane, const struct resume_plan *plan,
+                             int64_t low)
 {
     int64_t from = plan->offset;
     if (plan->reason == RESUME_CONTINUE && mapping_has_ids(view->mapping))
@@ -121,7 +126,8 @@ bool worker_start_lane(struct worker *worker, struct lane *lane, struct upsink_e
     const struct resume_note *known = facts.sink_keeps ? &facts.note : &facts.commit_note;
     int32_t partitions = source_partition_count(view->source, lane->topic);
     warn_of_growth(view, lane, known->partitions, partitions);
-    lane->note = (struct resume_note){.generation = plan.generation, .floor = plan.floor, .partitions = partitions};
+    lane->note =
+        (struct resume_note){.generation = plan.generation, .floor = plan.floor, .partitions = partitions};
     lane->note.mark = plan.reason == RESUME_CONTINUE ? known->mark : (struct resume_mark){.offset = -1};
     snprintf(lane->note.cluster, sizeof lane->note.cluster, "%s", facts.cluster);
     lane->marked = plan.check_mark ? known->mark : (struct resume_mark){.offset = -1};

@@ -78,10 +78,11 @@ static void explain_field_key(struct decoding *d)
 {
     const char *field = d->mapping->key.name;
     if (strcmp(d->err->code, "missing_key") == 0)
-        upsink_fail(d->err, UPSINK_ERR_RECORD, "missing_key",
-                    "the record has nothing at %.200s, the field that key.field names as the entity's key; correct "
-                    "the view, or what the producer sends",
-                    field);
+        upsink_fail(
+            d->err, UPSINK_ERR_RECORD, "missing_key",
+            "the record has nothing at %.200s, the field that key.field names as the entity's key; correct "
+            "the view, or what the producer sends",
+            field);
     else if (strcmp(d->err->code, "invalid_key") == 0)
         upsink_fail(d->err, UPSINK_ERR_RECORD, "invalid_key",
                     "%.200s, the field that key.field names as the entity's key, holds a text that is not "

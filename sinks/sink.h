@@ -32,27 +32,27 @@
 enum upsink_op { UPSINK_UPSERT = 1, UPSINK_DELETE = 2 };
 
 enum upsink_change_flag {
-    UPSINK_HAS_VERSION = 1,  /* `version` holds a value */
-    UPSINK_BY_POSITION = 2,  /* a delete without a version of its own (a tombstone): it is ordered by
-                                position, and `version`, if there, is only the highest one that was
-                                folded into it, for the fence to keep */
-    UPSINK_HAS_NUL = 4       /* the entity holds the escape \u0000 somewhere */
+    UPSINK_HAS_VERSION = 1, /* `version` holds a value */
+    UPSINK_BY_POSITION = 2, /* a delete without a version of its own (a tombstone): it is ordered by
+                               position, and `version`, if there, is only the highest one that was
+                               folded into it, for the fence to keep */
+    UPSINK_HAS_NUL = 4      /* the entity holds the escape \u0000 somewhere */
 };
 
 /* A decoded record. */
 struct upsink_change {
     enum upsink_op op;
-    uint32_t flags;             /* of enum upsink_change_flag */
-    struct upsink_slice key;    /* the entity key as text; never absent, may be empty */
-    struct upsink_slice entity; /* valid JSON text of any type, the producer's bytes; absent in deletes */
+    uint32_t flags;                /* of enum upsink_change_flag */
+    struct upsink_slice key;       /* the entity key as text; never absent, may be empty */
+    struct upsink_slice entity;    /* valid JSON text of any type, the producer's bytes; absent in deletes */
     struct upsink_slice event_id;  /* absent where there is none */
     struct upsink_slice change_id; /* likewise */
     struct upsink_slice topic;
     int64_t version;
     int64_t offset;
-    int64_t timestamp; /* of the record, in microseconds; -1 unknown */
+    int64_t timestamp;  /* of the record, in microseconds; -1 unknown */
     int64_t generation; /* of the change's partition */
-    int64_t floor; /* fences of a generation below this are void, whatever partition wrote them */
+    int64_t floor;      /* fences of a generation below this are void, whatever partition wrote them */
     int32_t partition;
 };
 
@@ -76,16 +76,17 @@ struct upsink_batch {
     const struct upsink_change *const *changes;
     struct upsink_result *results; /* to be filled, one for each change */
     size_t count;
-    void *(*alloc)(struct upsink_batch *batch, size_t size); /* lives until commit or abort; NULL: out of memory */
-    void *memory;                                            /* alloc's own */
+    void *(*alloc)(struct upsink_batch *batch,
+                   size_t size); /* lives until commit or abort; NULL: out of memory */
+    void *memory;                /* alloc's own */
 };
 
 /* How far a partition of the view has come; kept in the sink. */
 struct upsink_position {
     struct upsink_slice topic;
     int32_t partition;
-    int64_t epoch;       /* counts owners: whoever holds the highest may write */
-    int64_t generation;  /* 0 before the first */
+    int64_t epoch;      /* counts owners: whoever holds the highest may write */
+    int64_t generation; /* 0 before the first */
     int64_t floor;
     int64_t next_offset; /* of the first record not yet done; -1: none known, or the target was lost */
     char note[256];      /* the connector's own, text; kept as it is */
@@ -172,16 +173,17 @@ struct upsink_setting {
 struct upsink_view {
     size_t size;
     const char *name;
-    const char *topic;    /* the view's topics as configured: a name, a,b or ^regex; part of the target's identity */
-    bool several_topics;  /* positions need the topic's name, not just the partition */
-    bool versioned;       /* the view maps a version */
+    const char
+        *topic; /* the view's topics as configured: a name, a,b or ^regex; part of the target's identity */
+    bool several_topics;    /* positions need the topic's name, not just the partition */
+    bool versioned;         /* the view maps a version */
     bool change_id_is_hash; /* a change id tells the state, not the change: it may honestly come back */
-    const char *url;      /* with credentials: never to be shown */
-    const char *target;   /* table, collection, index or prefix where the configuration names one, else NULL */
+    const char *url;        /* with credentials: never to be shown */
+    const char *target; /* table, collection, index or prefix where the configuration names one, else NULL */
     const char *default_target; /* used where neither the URL nor the configuration names one */
     enum upsink_delete_mode delete_mode;
-    bool create;          /* may create the target and what it needs */
-    int64_t timeout_us;   /* no answer for so long: the connection is given up, an outage */
+    bool create;        /* may create the target and what it needs */
+    int64_t timeout_us; /* no answer for so long: the connection is given up, an outage */
     const struct upsink_setting *settings;
     size_t setting_count;
 };
@@ -223,8 +225,8 @@ struct upsink_sink_type {
     uint32_t abi; /* UPSINK_SINK_ABI */
     size_t size;  /* sizeof (struct upsink_sink_type), so that later members can be told from absent ones */
     const char *name;
-    const char *const *schemes; /* NULL-terminated */
-    const char *summary;        /* one line for `upsink sinks` */
+    const char *const *schemes;              /* NULL-terminated */
+    const char *summary;                     /* one line for `upsink sinks` */
     const struct upsink_option *url_options; /* ends with a NULL name */
     const struct upsink_option *settings;    /* likewise */
     uint32_t capabilities;
@@ -255,7 +257,8 @@ struct upsink_sink_type {
     bool (*write)(struct upsink_sink *sink, struct upsink_batch *batch, struct upsink_error *err);
 
     /* Stores the positions, each only if its epoch is still the highest (else UPSINK_ERR_FENCED, and nothing
-     * of the transaction stands; the other sinks have stored none or some). With no writes before it: positions alone. */
+     * of the transaction stands; the other sinks have stored none or some). With no writes before it:
+     * positions alone. */
     bool (*commit)(struct upsink_sink *sink, const struct upsink_position *positions, size_t count,
                    struct upsink_error *err);
 

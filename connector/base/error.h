@@ -23,7 +23,7 @@ enum upsink_error_class {
     UPSINK_ERR_FENCED,      /* another owner holds the partition: forget the work, start it again */
     UPSINK_ERR_TARGET_LOST, /* the target vanished or was replaced: prepare it and fill it again */
     UPSINK_ERR_UNKNOWN,     /* not classified: retried a bounded number of times, then the view halts */
-    UPSINK_ERR_FATAL        /* can't go on (out of memory, a broken invariant, a target that is not ours): exit 1 */
+    UPSINK_ERR_FATAL /* can't go on (out of memory, a broken invariant, a target that is not ours): exit 1 */
 };
 
 struct upsink_error {
@@ -33,7 +33,7 @@ struct upsink_error {
     char detail[256];
 };
 
-#define UPSINK_NODISCARD __attribute__((warn_unused_result))
+#define UPSINK_NODISCARD    __attribute__((warn_unused_result))
 #define UPSINK_PRINTF(f, a) __attribute__((format(printf, f, a)))
 
 /* Sets the error; returns false so that a failing function can end with `return upsink_fail(...)`. */

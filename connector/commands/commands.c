@@ -6,14 +6,9 @@ static const struct {
     const char *name;
     int (*run)(const struct cli_args *args);
 } commands[] = {
-    {"run", command_run},
-    {"plan", command_plan},
-    {"sinks", command_sinks},
-    {"dlq list", command_dlq_list},
-    {"dlq show", command_dlq_show},
-    {"dlq stats", command_dlq_stats},
-    {"demo", command_demo},
-    {"generate", command_generate},
+    {"run", command_run},           {"plan", command_plan},         {"sinks", command_sinks},
+    {"dlq list", command_dlq_list}, {"dlq show", command_dlq_show}, {"dlq stats", command_dlq_stats},
+    {"demo", command_demo},         {"generate", command_generate},
 };
 
 #define COMMANDS (sizeof commands / sizeof *commands)

@@ -1,5 +1,5 @@
-/* The folding batch against a small fenced store: whatever the batches' sizes, the outcome is that of applying every
- * record by itself. */
+/* The folding batch against a small fenced store: whatever the batches' sizes, the outcome is that of
+ * applying every record by itself. */
 #include "connector/batch.h"
 
 #include <setjmp.h>
@@ -45,7 +45,8 @@ static unsigned pick(unsigned bound)
 static void generate(struct model_case *c, unsigned long long seed)
 {
     state_of_random = seed * 2654435761u + 1;
-    *c = (struct model_case){.versioned = pick(2), .soft = pick(4) == 0, .two_partitions = pick(4) == 0, .refusals = pick(2)};
+    *c = (struct model_case){
+        .versioned = pick(2), .soft = pick(4) == 0, .two_partitions = pick(4) == 0, .refusals = pick(2)};
     c->window = pick(3) == 0 ? 0 : 1 + pick(40);
     if (c->refusals) { /* a change that would be refused may stand between a repeat and what it repeats */
         c->window = 13 + pick(40);
@@ -80,8 +81,10 @@ static void generate(struct model_case *c, unsigned long long seed)
         struct upsink_change *change = &input->change;
         input->partition = c->two_partitions ? pick(2) : 0;
         change->key = upsink_slice_of(input->key);
-        change->event_id = change->flags & UPSINK_BY_POSITION ? UPSINK_SLICE_ABSENT : upsink_slice_of(input->event_id);
-        change->change_id = change->flags & UPSINK_BY_POSITION ? UPSINK_SLICE_ABSENT : upsink_slice_of(input->change_id);
+        change->event_id =
+            change->flags & UPSINK_BY_POSITION ? UPSINK_SLICE_ABSENT : upsink_slice_of(input->event_id);
+        change->change_id =
+            change->flags & UPSINK_BY_POSITION ? UPSINK_SLICE_ABSENT : upsink_slice_of(input->change_id);
         change->entity = change->op == UPSINK_UPSERT ? upsink_slice_of(input->entity) : UPSINK_SLICE_ABSENT;
         change->topic = UPSINK_SLICE_LIT("t");
         change->partition = (int32_t)input->partition;
@@ -100,7 +103,8 @@ static void write_wave(struct store *store, const struct model_case *c, struct u
             assert_true(strcmp(wave->changes[i - 1]->key.data, change->key.data) < 0);
         bool bad = false;
         for (unsigned n = 0; n < RECORDS; n++)
-            if (c->inputs[n].change.offset == change->offset && (int32_t)c->inputs[n].partition == change->partition)
+            if (c->inputs[n].change.offset == change->offset &&
+                (int32_t)c->inputs[n].partition == change->partition)
                 bad = c->inputs[n].bad;
         wave->results[i].verdict = upsink_fence_judge(row->known ? &row->fence : NULL, change);
         if (wave->results[i].verdict != UPSINK_APPLIED)
@@ -119,16 +123,24 @@ static void write_wave(struct store *store, const struct model_case *c, struct u
             row->state = change->entity;
         else if (!c->soft)
             row->state = UPSINK_SLICE_ABSENT;
-        row->fence = (struct upsink_fence){.topic = change->topic, .event_id = change->event_id, .change_id = change->change_id,
-                                           .version = version, .offset = change->offset, .timestamp = change->timestamp,
-                                           .generation = change->generation, .partition = change->partition,
-                                           .has_version = has_version, .deleted = change->op == UPSINK_DELETE};
+        row->fence = (struct upsink_fence){.topic = change->topic,
+                                           .event_id = change->event_id,
+                                           .change_id = change->change_id,
+                                           .version = version,
+                                           .offset = change->offset,
+                                           .timestamp = change->timestamp,
+                                           .generation = change->generation,
+                                           .partition = change->partition,
+                                           .has_version = has_version,
+                                           .deleted = change->op == UPSINK_DELETE};
         row->known = true;
     }
 }
 
-/* Applies the case in batches of at most `size` records; sometimes the store takes a batch back and it is repeated. */
-static void run_case(const struct model_case *c, unsigned size, bool aborts, struct store *store, uint8_t fates[RECORDS])
+/* Applies the case in batches of at most `size` records; sometimes the store takes a batch back and it is
+ * repeated. */
+static void run_case(const struct model_case *c, unsigned size, bool aborts, struct store *store,
+                     uint8_t fates[RECORDS])
 {
     struct window windows[2];
     struct batch batch;
@@ -173,29 +185,34 @@ static bool may_become(const struct model_case *c, uint8_t alone, uint8_t folded
     if (c->refusals && folded == FATE_STALE)
         return true;
     /* What repeats a superseded change is a duplicate, whatever that change would have come to by itself. */
-    return (alone == FATE_REJECTED || alone == FATE_STALE || alone == FATE_DUPLICATE_EVENT || alone == FATE_DUPLICATE_CHANGE) &&
+    return (alone == FATE_REJECTED || alone == FATE_STALE || alone == FATE_DUPLICATE_EVENT ||
+            alone == FATE_DUPLICATE_CHANGE) &&
            (folded == FATE_DUPLICATE_EVENT || folded == FATE_DUPLICATE_CHANGE);
 }
 
-static void compare(const struct model_case *c, unsigned long long seed, const struct store *alone, const struct store *folded,
-                    const uint8_t *alone_fates, const uint8_t *folded_fates)
+static void compare(const struct model_case *c, unsigned long long seed, const struct store *alone,
+                    const struct store *folded, const uint8_t *alone_fates, const uint8_t *folded_fates)
 {
     for (unsigned k = 0; k < KEYS; k++) {
         const struct row *a = &alone->rows[k], *b = &folded->rows[k];
         bool same = a->known == b->known && upsink_slice_equal(a->state, b->state) &&
-                    (!a->known || (a->fence.deleted == b->fence.deleted && a->fence.has_version == b->fence.has_version &&
-                                   (!a->fence.has_version || a->fence.version == b->fence.version) &&
-                                   a->fence.offset == b->fence.offset));
+                    (!a->known ||
+                     (a->fence.deleted == b->fence.deleted && a->fence.has_version == b->fence.has_version &&
+                      (!a->fence.has_version || a->fence.version == b->fence.version) &&
+                      a->fence.offset == b->fence.offset));
         if (!same)
-            fail_msg("seed %llu key k%u: versioned=%d soft=%d two=%d refusals=%d window=%u alone offset %lld folded offset %lld",
-                     seed, k, c->versioned, c->soft, c->two_partitions, c->refusals, c->window, (long long)a->fence.offset,
-                     (long long)b->fence.offset);
+            fail_msg("seed %llu key k%u: versioned=%d soft=%d two=%d refusals=%d window=%u alone offset %lld "
+                     "folded offset %lld",
+                     seed, k, c->versioned, c->soft, c->two_partitions, c->refusals, c->window,
+                     (long long)a->fence.offset, (long long)b->fence.offset);
     }
     for (unsigned i = 0; i < RECORDS; i++) {
         assert_int_not_equal(folded_fates[i], FATE_PENDING);
         if (!may_become(c, alone_fates[i], folded_fates[i]))
-            fail_msg("seed %llu record %u: fate %d alone, %d folded (versioned=%d soft=%d two=%d refusals=%d window=%u)", seed, i,
-                     alone_fates[i], folded_fates[i], c->versioned, c->soft, c->two_partitions, c->refusals, c->window);
+            fail_msg("seed %llu record %u: fate %d alone, %d folded (versioned=%d soft=%d two=%d refusals=%d "
+                     "window=%u)",
+                     seed, i, alone_fates[i], folded_fates[i], c->versioned, c->soft, c->two_partitions,
+                     c->refusals, c->window);
     }
 }
 
@@ -219,15 +236,27 @@ static void folding_changes_nothing_but_the_number_of_writes(void **test_state)
 
 static struct upsink_change upsert(const char *key, int64_t offset, int64_t version)
 {
-    return (struct upsink_change){.op = UPSINK_UPSERT, .flags = version ? UPSINK_HAS_VERSION : 0, .key = upsink_slice_of(key),
-                                  .entity = UPSINK_SLICE_LIT("{}"), .topic = UPSINK_SLICE_LIT("t"), .version = version,
-                                  .offset = offset, .timestamp = offset, .generation = 1, .floor = 1};
+    return (struct upsink_change){.op = UPSINK_UPSERT,
+                                  .flags = version ? UPSINK_HAS_VERSION : 0,
+                                  .key = upsink_slice_of(key),
+                                  .entity = UPSINK_SLICE_LIT("{}"),
+                                  .topic = UPSINK_SLICE_LIT("t"),
+                                  .version = version,
+                                  .offset = offset,
+                                  .timestamp = offset,
+                                  .generation = 1,
+                                  .floor = 1};
 }
 
 static struct upsink_change tombstone(const char *key, int64_t offset)
 {
-    return (struct upsink_change){.op = UPSINK_DELETE, .flags = UPSINK_BY_POSITION, .key = upsink_slice_of(key),
-                                  .topic = UPSINK_SLICE_LIT("t"), .offset = offset, .timestamp = offset, .generation = 1,
+    return (struct upsink_change){.op = UPSINK_DELETE,
+                                  .flags = UPSINK_BY_POSITION,
+                                  .key = upsink_slice_of(key),
+                                  .topic = UPSINK_SLICE_LIT("t"),
+                                  .offset = offset,
+                                  .timestamp = offset,
+                                  .generation = 1,
                                   .floor = 1};
 }
 
@@ -358,7 +387,8 @@ static void a_batch_of_bad_records_has_no_wave(void **test_state)
     bool failed;
     upsink_fail(&error, UPSINK_ERR_RECORD, "invalid_json", "not acceptable as JSON");
     batch_init(&batch, false, false, false);
-    assert_true(batch_add(&batch, DECODE_REJECTED, &(struct upsink_change){.offset = 0}, &error, NULL, 0, NULL, 1));
+    assert_true(
+        batch_add(&batch, DECODE_REJECTED, &(struct upsink_change){.offset = 0}, &error, NULL, 0, NULL, 1));
     assert_false(batch_next_wave(&batch, &wave, &failed));
     assert_false(failed);
     batch_destroy(&batch);

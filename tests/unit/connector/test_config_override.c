@@ -246,7 +246,8 @@ static void flags_that_do_not_make_a_view_are_refused(void **state)
         {{.brokers = "k", .topic = "^t", .sink = "x:"},
          "--topic: several topics need --name NAME, which names the view"},
         {{.brokers = "k", .topic = "t/u", .sink = "x:"},
-         "--topic: this is not the name of a topic: 1 to 249 of the characters a-z A-Z 0-9 . _ - (an expression starts with ^)"},
+         "--topic: this is not the name of a topic: 1 to 249 of the characters a-z A-Z 0-9 . _ - (an "
+         "expression starts with ^)"},
         {{.brokers = "k", .topic = "t", .sink = "x:", .name = "a b"},
          "--name: views.a b: the name of a view is 1 to 200 of the characters a-z A-Z 0-9 . _ - +"},
     };

@@ -7,15 +7,16 @@
 
 static struct resume_facts at(int64_t next, int64_t generation)
 {
-    return (struct resume_facts){.sink_keeps = true,
-                                 .next_offset = next,
-                                 .generation = generation,
-                                 .floor = generation ? 1 : 0,
-                                 .note = {.generation = generation, .floor = 1, .mark = {.offset = next - 1}, .cluster = "C"},
-                                 .commit_offset = -1,
-                                 .low = 0,
-                                 .high = 100,
-                                 .cluster = "C"};
+    return (struct resume_facts){
+        .sink_keeps = true,
+        .next_offset = next,
+        .generation = generation,
+        .floor = generation ? 1 : 0,
+        .note = {.generation = generation, .floor = 1, .mark = {.offset = next - 1}, .cluster = "C"},
+        .commit_offset = -1,
+        .low = 0,
+        .high = 100,
+        .cluster = "C"};
 }
 
 static void commit(struct resume_facts *facts, int64_t offset, bool ours)
@@ -147,7 +148,10 @@ static void a_sink_without_positions_goes_on_from_the_group(void **state)
 static void notes_survive_a_round_trip_and_foreign_ones_are_refused(void **state)
 {
     (void)state;
-    struct resume_note note = {.generation = 3, .floor = 2, .partitions = 12, .cluster = "abc-DEF_1",
+    struct resume_note note = {.generation = 3,
+                               .floor = 2,
+                               .partitions = 12,
+                               .cluster = "abc-DEF_1",
                                .mark = {.offset = 41, .timestamp_ms = -1, .hash = 0xfedcba9876543210u}};
     struct resume_note back;
     char text[RESUME_NOTE_SIZE];

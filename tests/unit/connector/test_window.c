@@ -36,7 +36,8 @@ static void a_window_of_zero_remembers_nothing(void **state)
 static void event_and_change_ids_of_one_text_differ_and_so_do_keys(void **state)
 {
     (void)state;
-    struct upsink_slice key = UPSINK_SLICE_LIT("k"), other = UPSINK_SLICE_LIT("l"), id = UPSINK_SLICE_LIT("x");
+    struct upsink_slice key = UPSINK_SLICE_LIT("k"), other = UPSINK_SLICE_LIT("l"),
+                        id = UPSINK_SLICE_LIT("x");
     assert_int_not_equal(window_hash(key, id, 0), window_hash(key, id, 1));
     assert_int_not_equal(window_hash(key, id, 0), window_hash(other, id, 0));
     assert_int_equal(window_hash(key, UPSINK_SLICE_ABSENT, 0), 0);
