@@ -120,8 +120,10 @@ static inline enum upsink_verdict upsink_fence_judge(const struct upsink_fence *
         return UPSINK_DUPLICATE_EVENT;
     if (change->change_id.data && upsink_slice_equal(fence->change_id, change->change_id))
         return UPSINK_DUPLICATE_CHANGE;
-    if ((change->flags & UPSINK_HAS_VERSION) && !(change->flags & UPSINK_BY_POSITION)) {
-        if (!fence->has_version || change->version > fence->version)
+    if (same && fence->deleted && change->offset < fence->offset)
+        return UPSINK_STALE; /* only a dead letter that is tried again can come so late */
+    if ((change->flags & UPSINK_HAS_VERSION) && !(change->flags & UPSINK_BY_POSITION) && fence->has_version) {
+        if (change->version > fence->version)
             return UPSINK_APPLIED;
         if (change->version < fence->version || fence->deleted)
             return UPSINK_STALE;

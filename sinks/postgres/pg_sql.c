@@ -55,8 +55,7 @@ static void append_versions(struct buf *sql, const struct meeting *meeting)
 {
     append_terms(sql, meeting,
                  " WHEN #._upsink_version > @._upsink_version THEN true"
-                 " WHEN #._upsink_version < @._upsink_version THEN false"
-                 " WHEN #._upsink_version IS NOT NULL AND @._upsink_version IS NULL THEN true");
+                 " WHEN #._upsink_version < @._upsink_version THEN false");
     if (strcmp(meeting->deleted, "false") != 0) {
         append_terms(sql, meeting, " WHEN #._upsink_version = @._upsink_version AND ");
         buf_printf(sql, "%s THEN false", meeting->deleted);
@@ -74,6 +73,11 @@ static void append_wins(struct buf *sql, const struct meeting *meeting)
                  " THEN @._upsink_generation < #._upsink_generation"
                  " WHEN @._upsink_event_id = #._upsink_event_id THEN false"
                  " WHEN @._upsink_change_id = #._upsink_change_id THEN false");
+    if (strcmp(meeting->deleted, "false") != 0) {
+        buf_printf(sql, " WHEN %s AND ", meeting->deleted);
+        append_same(sql, meeting);
+        append_terms(sql, meeting, " AND #._upsink_offset < @._upsink_offset THEN false");
+    }
     if (!meeting->by_position)
         append_versions(sql, meeting);
     buf_append_text(sql, " WHEN ");

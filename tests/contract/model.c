@@ -23,12 +23,17 @@ static enum newer by_generation(const struct history_step *change, const struct 
  * exceed. */
 static enum newer by_version(const struct history_step *change, const struct model_entity *known)
 {
-    if (!change->has_version || change->by_position)
+    if (!change->has_version || change->by_position || !known->has_version)
         return NEITHER;
-    if (!known->has_version)
-        return THE_CHANGE;
     enum newer newer = compare(change->version, known->version);
     return newer == NEITHER && !known->live ? THE_KNOWN : newer;
+}
+
+/* What was deleted stays deleted for whatever stands before the delete. */
+static enum newer by_deletion(const struct history_step *change, const struct model_entity *known)
+{
+    return same_place(change, known) && !known->live && change->offset < known->last.offset ? THE_KNOWN
+                                                                                            : NEITHER;
 }
 
 /* "Within a partition the offset", "another partition: the later record timestamp"; then anything fixed. */
@@ -51,6 +56,8 @@ static enum upsink_verdict judge(const struct history_step *change, const struct
         return UPSINK_DUPLICATE_EVENT;
     if (newer == NEITHER && change->change && change->change == known->last.change)
         return UPSINK_DUPLICATE_CHANGE;
+    if (newer == NEITHER)
+        newer = by_deletion(change, known);
     if (newer == NEITHER)
         newer = by_version(change, known);
     if (newer == NEITHER)
