@@ -28,7 +28,11 @@ SINKS        = $(notdir $(patsubst %/,%,$(wildcard sinks/*/)))
 LIBS_postgres = -lpq
 LIBS_sqlite   = -lsqlite3
 LIBS_stdout   =
+LIBS_redis    = -lhiredis
+LIBS_mongodb  = $(shell pkg-config --libs libmongoc-1.0 2>/dev/null)
+LIBS_elasticsearch = -lcurl -ljansson
 CPPFLAGS_postgres = -I$(shell pg_config --includedir 2>/dev/null)
+CPPFLAGS_mongodb  = $(shell pkg-config --cflags libmongoc-1.0 2>/dev/null)
 
 obj   = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 BASE  = $(wildcard connector/base/*.c)
