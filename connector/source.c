@@ -2,12 +2,13 @@
 
 #include "clock.h"
 #include "dlq/client.h"
+#include "kafka_ends.h"
 #include "log.h"
 
 #include <regex.h>
 #include <stdlib.h>
 
-enum { ANSWER_MS = 5000, METADATA_MS = 5000, PROBE_MS = 500 };
+enum { ANSWER_MS = 5000, METADATA_MS = 5000, PROBE_MS = 500, NUDGE_MS = 100 };
 
 /* A partition that the group gave us; open once a worker has said where to read. */
 struct owned {
@@ -458,14 +459,14 @@ void source_nudge(struct source *source, const char *topic, int32_t partition)
 /* Any request to the partition's leader wakes the thread that fetches from it. */
 static void carry_out_nudge(struct source *source)
 {
-    int64_t low, high;
+    int64_t high;
     pthread_mutex_lock(&source->lock);
     char *topic = source->nudge_topic;
     int32_t partition = source->nudge_partition;
     source->nudge_topic = NULL;
     pthread_mutex_unlock(&source->lock);
     if (topic)
-        rd_kafka_query_watermark_offsets(source->consumer, topic, partition, &low, &high, 1000);
+        kafka_end(source->consumer, topic, partition, KAFKA_HIGH, &high, NUDGE_MS);
     free(topic);
 }
 
@@ -667,8 +668,8 @@ int32_t source_partition_count(struct source *source, const char *name)
 bool source_facts(struct source *source, const char *topic, int32_t partition, struct resume_facts *facts,
                   struct upsink_error *err)
 {
-    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(source->consumer, topic, partition,
-                                                                &facts->low, &facts->high, ANSWER_MS);
+    rd_kafka_resp_err_t code =
+        kafka_ends(source->consumer, topic, partition, &facts->low, &facts->high, ANSWER_MS);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return fail_kafka(source, "the ends of a partition can't be looked up", code, err);
     rd_kafka_topic_partition_list_t *list = list_of(topic, partition, RD_KAFKA_OFFSET_INVALID);
@@ -698,11 +699,9 @@ bool source_facts(struct source *source, const char *topic, int32_t partition, s
 
 int64_t source_high(struct source *source, const char *topic, int32_t partition)
 {
-    int64_t low, high;
-    if (rd_kafka_query_watermark_offsets(source->consumer, topic, partition, &low, &high, ANSWER_MS) !=
-        RD_KAFKA_RESP_ERR_NO_ERROR)
-        return -1;
-    return high;
+    int64_t high;
+    rd_kafka_resp_err_t code = kafka_end(source->consumer, topic, partition, KAFKA_HIGH, &high, ANSWER_MS);
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR ? high : -1;
 }
 
 int64_t source_cached_high(struct source *source, const char *topic, int32_t partition)

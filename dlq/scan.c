@@ -3,10 +3,11 @@
 #include "clock.h"
 #include "dlq/fault.h"
 #include "dlq/topic.h"
+#include "kafka_ends.h"
 
 #include <stdlib.h>
 
-enum { SLICE_MS = 100, NUDGE_MS = 1000 };
+enum { SLICE_MS = 100 };
 
 struct lane {
     bool ranged, started, done;
@@ -116,8 +117,8 @@ static bool find_range(struct dlq_scan *scan, int32_t partition, struct upsink_e
     struct lane *lane = &scan->lanes[partition];
     if (lane->ranged)
         return true;
-    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(scan->rk, scan->topic, partition,
-                                                                &lane->begin, &lane->end, scan->timeout_ms);
+    rd_kafka_resp_err_t code =
+        kafka_ends(scan->rk, scan->topic, partition, &lane->begin, &lane->end, scan->timeout_ms);
     if (code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT)
         return fail_unreachable(scan, err);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -161,11 +162,11 @@ enum dlq_read dlq_scan_seek(struct dlq_scan *scan, int32_t partition, int64_t of
  * unless it has a request to send: a queue that has run empty asks for something. */
 static rd_kafka_message_t *take_message(struct dlq_scan *scan, int32_t partition)
 {
-    int64_t begin, end;
+    int64_t end;
     rd_kafka_message_t *message = rd_kafka_consume(scan->handle, partition, 0);
     if (message)
         return message;
-    rd_kafka_query_watermark_offsets(scan->rk, scan->topic, partition, &begin, &end, NUDGE_MS);
+    kafka_end(scan->rk, scan->topic, partition, KAFKA_HIGH, &end, SLICE_MS);
     return rd_kafka_consume(scan->handle, partition, SLICE_MS);
 }
 

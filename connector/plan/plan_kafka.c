@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "connector/source.h"
+#include "kafka_ends.h"
 #include "log.h"
 #include "nearest.h"
 
@@ -257,8 +258,8 @@ static bool look_up_range(struct plan *plan, struct plan_kafka *kafka, struct pl
 {
     char what[400];
     int64_t low, high;
-    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(kafka->client, partition->topic,
-                                                                partition->partition, &low, &high, ANSWER_MS);
+    rd_kafka_resp_err_t code =
+        kafka_ends(kafka->client, partition->topic, partition->partition, &low, &high, ANSWER_MS);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
         partition->low = low;
         partition->high = high;
