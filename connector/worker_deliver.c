@@ -394,7 +394,7 @@ void worker_commit_group(struct worker *worker, bool now)
         int64_t done = atomic_load(&lane->done);
         if (failed != worker->failed_commits)
             lane->group_offset = -1;
-        if (lane->state < LANE_ACTIVE || done < 0 || done == lane->group_offset)
+        if (done < 0 || done == lane->group_offset) /* one that starts again has still done what it did */
             continue;
         offsets[count] =
             (struct source_offset){.topic = lane->topic, .partition = lane->partition, .offset = done};

@@ -48,7 +48,7 @@ static void fill_facts(const struct view *view, const struct lane *lane,
 }
 
 /* The new generation is on record before its first change is written. */
-static bool write_down(struct worker *worker, const struct lane *lane, const struct resume_plan *plan,
+static bool write_down(struct worker *worker, const struct resume_note *note, const struct resume_plan *plan,
                        struct upsink_position *position, struct upsink_error *err)
 {
     if (!keeps_positions(worker->view) ||
@@ -58,7 +58,7 @@ static bool write_down(struct worker *worker, const struct lane *lane, const str
     position->next_offset = plan->offset;
     position->generation = plan->generation;
     position->floor = plan->floor;
-    resume_note_format(&lane->note, position->note);
+    resume_note_format(note, position->note);
     return worker->view->type->commit(worker->sink, position, 1, err);
 }
 
@@ -126,14 +126,17 @@ bool worker_start_lane(struct worker *worker, struct lane *lane, struct upsink_e
     const struct resume_note *known = facts.sink_keeps ? &facts.note : &facts.commit_note;
     int32_t partitions = source_partition_count(view->source, lane->topic);
     warn_of_growth(view, lane, known->partitions, partitions);
-    lane->note =
-        (struct resume_note){.generation = plan.generation, .floor = plan.floor, .partitions = partitions};
-    lane->note.mark = plan.reason == RESUME_CONTINUE ? known->mark : (struct resume_mark){.offset = -1};
-    snprintf(lane->note.cluster, sizeof lane->note.cluster, "%s", facts.cluster);
-    lane->marked = plan.check_mark ? known->mark : (struct resume_mark){.offset = -1};
-    if (!write_down(worker, lane, &plan, &position, err))
+    static const struct resume_mark none = {.offset = -1};
+    struct resume_note note = {
+        .generation = plan.generation, .floor = plan.floor, .partitions = partitions, .mark = none};
+    if (plan.reason == RESUME_CONTINUE)
+        note.mark = known->mark;
+    snprintf(note.cluster, sizeof note.cluster, "%s", facts.cluster);
+    if (!write_down(worker, &note, &plan, &position, err))
         return false;
     log_start(view, lane, &facts, &plan);
+    lane->note = note;
+    lane->marked = plan.check_mark ? known->mark : none;
     lane->mark_differs = false;
     lane->epoch = position.epoch;
     lane->start = plan.offset;
