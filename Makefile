@@ -114,7 +114,7 @@ $(FAKE_SINKS): $(call obj,$(FAKE_DIR)/store.c $(FAKE_DIR)/api.c) $(BUILD)/libups
 
 REAL  = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/integration/test_*.c tests/integration/*/test_*.c))
 
-programs: all $(UNIT_BIN) $(REAL) $(BUILD)/tests/contract/suite $(FAKE_SINKS) $(BUILD)/tests/bench/generate
+programs: all $(UNIT_BIN) $(REAL) $(BUILD)/tests/contract/suite $(FAKE_SINKS) $(BUILD)/tests/bench/generate $(BUILD)/tests/integration/mock_kafka
 
 unit: $(UNIT_BIN)
 
