@@ -1,0 +1,32 @@
+"""The fixtures of tests/integration, with servers of this folder's own: they are killed here."""
+
+import importlib.util
+import os
+import pathlib
+import random
+import sys
+import time
+
+import pytest
+
+INTEGRATION = pathlib.Path(__file__).resolve().parents[1] / "integration"
+sys.path.insert(0, str(INTEGRATION))
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+_spec = importlib.util.spec_from_file_location("integration_fixtures", INTEGRATION / "conftest.py")
+_fixtures = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_fixtures)
+kafka, postgres, upsink, target, table, make_view = (
+    getattr(_fixtures, name) for name in ("kafka", "postgres", "upsink", "target", "table", "make_view"))
+
+
+@pytest.fixture(scope="session")
+def seed():
+    return int(os.environ.get("UPSINK_CHAOS_SEED") or time.time_ns() % 1_000_000_000)
+
+
+@pytest.fixture
+def dice(seed, request):
+    """What is random in a test. UPSINK_CHAOS_SEED repeats its choices, though not the timing of the processes."""
+    print(f"UPSINK_CHAOS_SEED={seed}")
+    return random.Random(f"{seed} {request.node.name}")
