@@ -1,4 +1,5 @@
 #include "pg_prepare.h"
+#include "pg_wait.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -136,6 +137,24 @@ static bool lock_schema(struct upsink_sink *sink, struct upsink_error *err)
     return result != NULL;
 }
 
+/* A session of ours that holds a transaction while its client, put to sleep or cut off between two statements
+ * of a pipeline, sends nothing: the server's own timeouts apply before a statement and after the last one
+ * only. Whoever prepares ends it; what it had written is written again by the partition's next owner. */
+static bool end_sleepers(struct upsink_sink *sink, struct upsink_error *err)
+{
+    static const char sql[] =
+        "SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity"
+        " WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()"
+        " AND application_name = current_setting('application_name') AND state = 'active'"
+        " AND wait_event = 'ClientRead' AND xact_start < now() - $1::int8 * interval '1 microsecond'"
+        " AND greatest(query_start, state_change) < now() - $1::int8 * interval '1 microsecond'";
+    pg_params_clear(&sink->params);
+    pg_params_add_int8(&sink->params, pg_timeout_us(sink));
+    PGresult *result = pg_query(sink, "look for sessions that sleep", sql, &sink->params, err);
+    PQclear(result);
+    return result != NULL;
+}
+
 /* --- the whole ------------------------------------------------------------------------------- */
 
 static bool remember(struct upsink_sink *sink, struct upsink_error *err)
@@ -195,8 +214,8 @@ bool pg_prepare(struct upsink_sink *sink, const struct upsink_printer *plan, str
 {
     struct pg_preparation work = {.sink = sink, .plan = plan};
     pg_abort(sink);
-    bool done = pg_connect(sink, err) && resolve_schema(sink, err) && name_tables(sink, err) &&
-                prepare_target(&work, err);
+    bool done = pg_connect(sink, err) && (plan || end_sleepers(sink, err)) && resolve_schema(sink, err) &&
+                name_tables(sink, err) && prepare_target(&work, err);
     if (done && !plan)
         done = pg_prepare_statements(sink, err);
     if (done && !plan)

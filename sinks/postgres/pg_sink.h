@@ -1,9 +1,12 @@
 /* The inside of the PostgreSQL sink: one connection, one table of one view.
  *
  * Beside the table there are, in its schema,
- *   _upsink_views            which view fills which table from which topic, and what the table was when it
- * did _upsink_state            how far each partition has come _upsink_deleted_<table>  what the table
- * remembers of deleted entities Everything belongs to the thread that holds the sink. */
+ *
+ *   _upsink_views: which view fills which table from which topic, and what the table was when it did;
+ *   _upsink_state: how far each partition has come;
+ *   _upsink_deleted_<table>: what the table remembers of deleted entities.
+ *
+ * Everything belongs to the thread that holds the sink. */
 #ifndef UPSINK_PG_SINK_H
 #define UPSINK_PG_SINK_H
 

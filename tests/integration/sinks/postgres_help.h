@@ -85,8 +85,9 @@ static inline int desk_setup(void **state)
     snprintf(desk->schema, sizeof desk->schema, "test_%ld_%u", (long)getpid(), ++made);
     snprintf(desk->url, sizeof desk->url, "%s", server_url());
     snprintf(desk->target, sizeof desk->target, "%s.orders", desk->schema);
-    sql(desk, "SET client_min_messages = error; CREATE SCHEMA %s; SET search_path = %s", desk->schema,
-        desk->schema);
+    sql(desk,
+        "SET client_min_messages = error; SET lock_timeout = 10000; CREATE SCHEMA %s; SET search_path = %s",
+        desk->schema, desk->schema);
     desk->view = (struct upsink_view){.size = sizeof desk->view,
                                       .name = desk->schema,
                                       .topic = "orders",

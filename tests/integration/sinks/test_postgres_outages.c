@@ -356,6 +356,34 @@ static void a_writer_that_was_put_to_sleep_does_not_hold_the_others_up(void **st
     desk_free_twin(other);
 }
 
+/* Between two statements of a pipeline no timeout of the server's applies. */
+static void a_writer_that_was_put_to_sleep_in_a_pipeline_does_not_hold_the_others_up(void **state)
+{
+    struct desk *desk = *state;
+    struct upsink_change change = upsert("a", "1", 1);
+    desk->view.timeout_us = CLOCK_SECOND;
+    desk_open(desk);
+    assert_int_equal(apply(desk, change), UPSINK_APPLIED);
+    PGconn *sleeper = PQconnectdb(server_url());
+    PQclear(PQexec(sleeper, "SET application_name = upsink; SET idle_in_transaction_session_timeout = 1000;"
+                            "SET statement_timeout = 1000; BEGIN"));
+    assert_int_equal(PQenterPipelineMode(sleeper), 1);
+    char update[300];
+    snprintf(update, sizeof update, "UPDATE %s SET doc = doc", desk->target);
+    assert_int_equal(PQsendQueryParams(sleeper, update, 0, NULL, NULL, NULL, NULL, 0), 1);
+    assert_int_equal(PQsendFlushRequest(sleeper), 1);
+    assert_int_equal(PQflush(sleeper), 0);
+    PGresult *updated = PQgetResult(sleeper);
+    assert_string_equal(PQcmdTuples(updated), "1");
+    PQclear(updated);
+    change = upsert("a", "2", 2);
+    assert_false(try_write(desk, &change, 1, &result));
+    assert_failure(desk, UPSINK_ERR_OUTAGE, "sink_timeout");
+    usleep(CLOCK_SECOND);
+    assert_recovers(desk, change);
+    PQfinish(sleeper);
+}
+
 static void only_the_newest_owner_of_a_partition_commits(void **state)
 {
     struct desk *desk = *state, *other = desk_twin(desk);
@@ -482,6 +510,7 @@ int main(void)
         DESK_TEST(a_lock_that_is_not_given_is_waited_for_and_then_an_outage),
         DESK_TEST(a_connection_that_leads_nowhere_is_given_up),
         DESK_TEST(a_writer_that_was_put_to_sleep_does_not_hold_the_others_up),
+        DESK_TEST(a_writer_that_was_put_to_sleep_in_a_pipeline_does_not_hold_the_others_up),
         DESK_TEST(only_the_newest_owner_of_a_partition_commits),
         DESK_TEST(forgotten_statements_are_prepared_again),
         DESK_TEST(two_writers_of_the_same_keys_neither_fail_nor_disagree),
