@@ -100,7 +100,8 @@ class Load:
         self.view, self.records, self.rate, self.backlog = view, records, rate, backlog
         self.failures, self.produced = [], 0
         # A broker that is away is waited for; what was sent comes once, in order.
-        self.producer = view.kafka.producer(**{"message.timeout.ms": 300_000, "queue.buffering.max.messages": 500_000})
+        self.producer = view.kafka.producer(**{"message.timeout.ms": 300_000, "queue.buffering.max.messages": 500_000,
+                                              "reconnect.backoff.max.ms": 500})
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
