@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { POLL_MS = 50, STOP_ABOVE_RECORDS = 1000, STOP_ABOVE_LEAST = 100 };
+enum { STOP_ABOVE_RECORDS = 1000, STOP_ABOVE_LEAST = 100 };
 
 static void log_from_sink(void *context, enum upsink_log_level level, const char *text)
 {
@@ -34,7 +34,7 @@ static int choose_worker(const struct view *view)
     return best;
 }
 
-static size_t find_lane(const struct view *view, const char *topic, int32_t partition)
+size_t view_find_lane(const struct view *view, const char *topic, int32_t partition)
 {
     for (size_t i = 0; i < view->lane_count; i++)
         if (view->lanes[i]->partition == partition && !atomic_load(&view->lanes[i]->revoked) &&
@@ -101,16 +101,24 @@ static rd_kafka_queue_t *route_partition(void *context, const char *topic, int32
 static void take_partition(void *context, const char *topic, int32_t partition)
 {
     struct view *view = context;
+    bool taken = false;
     pthread_mutex_lock(&view->lock);
-    size_t i = find_lane(view, topic, partition);
+    size_t i = view_find_lane(view, topic, partition);
     if (i != SIZE_MAX) {
         struct worker *worker = &view->workers[view->lane_workers[i]];
-        if (grow_pointers(&worker->inbox, &worker->inbox_room, worker->inbox_count))
+        taken = grow_pointers(&worker->inbox, &worker->inbox_room, worker->inbox_count);
+        if (taken)
             worker->inbox[worker->inbox_count++] = view->lanes[i];
         rd_kafka_queue_yield(worker->queue);
     }
     pthread_cond_broadcast(&view->changed);
     pthread_mutex_unlock(&view->lock);
+    if (!taken) {
+        struct upsink_error err;
+        upsink_fail(&err, UPSINK_ERR_FATAL, "out_of_memory", "no memory for partition %d of topic %s",
+                    (int)partition, topic);
+        view_halt(view, &err);
+    }
     log_write(LOG_LEVEL_INFO, "partition assigned", LOG_STR("view", view->settings->name),
               LOG_STR("topic", topic), LOG_INT("partition", partition));
 }
@@ -162,7 +170,7 @@ static void give_partitions(void *context, const struct source_partition *partit
     int64_t begin = clock_monotonic_us();
     pthread_mutex_lock(&view->lock);
     for (size_t p = 0; p < count; p++) {
-        size_t i = find_lane(view, partitions[p].topic, partitions[p].partition);
+        size_t i = view_find_lane(view, partitions[p].topic, partitions[p].partition);
         if (i == SIZE_MAX)
             continue;
         struct worker *worker = &view->workers[view->lane_workers[i]];
@@ -322,128 +330,6 @@ void view_count_outcomes(struct view *view, size_t good, size_t failed)
                 "`upsink dlq stats %s`, mend the cause, then start upsink again",
                 bad, count, view->settings->name, stop_above * 100, view->settings->name);
     view_halt(view, &err);
-}
-
-/* --- the view's thread --- */
-
-static bool look_up_ends(struct view *view, struct upsink_error *err)
-{
-    source_ends_free(view->ends, view->end_count);
-    view->ends = NULL;
-    view->end_count = 0;
-    if (!source_partitions(view->source, &view->ends, &view->end_count, err))
-        return false;
-    for (size_t i = 0; i < view->end_count; i++) {
-        view->ends[i].end = source_high(view->source, view->ends[i].topic, view->ends[i].partition);
-        if (view->ends[i].end < 0)
-            return upsink_fail(err, UPSINK_ERR_OUTAGE, "kafka_unreachable",
-                               "the end of topic %s partition %d can't be looked up", view->ends[i].topic,
-                               view->ends[i].partition);
-    }
-    return true;
-}
-
-/* Has every partition reached the end that it had at start, here or at another instance? Committed offsets
- * alone don't tell: the target may be lost or the topic another one, which only the start of a partition
- * finds out. */
-static bool has_reached_ends(struct view *view)
-{
-    if (!source_is_balanced(view->source))
-        return false;
-    for (size_t e = 0; e < view->end_count; e++) {
-        const struct source_end *end = &view->ends[e];
-        int64_t done = -1;
-        pthread_mutex_lock(&view->lock);
-        size_t i = find_lane(view, end->topic, end->partition);
-        if (i != SIZE_MAX && view->lanes[i]->state == LANE_ACTIVE)
-            done = atomic_load(&view->lanes[i]->done);
-        pthread_mutex_unlock(&view->lock);
-        if (i == SIZE_MAX && end->end > 0)
-            done = source_committed(view->source, end->topic, end->partition);
-        if (done < end->end && (i != SIZE_MAX || end->end > 0))
-            return false;
-    }
-    return true;
-}
-
-static void update_lag(struct view *view)
-{
-    pthread_mutex_lock(&view->lock);
-    for (size_t i = 0; i < view->lane_count; i++) {
-        struct lane *lane = view->lanes[i];
-        int64_t high = source_cached_high(view->source, lane->topic, lane->partition),
-                done = atomic_load(&lane->done);
-        if (high >= 0 && done >= 0)
-            metrics_set(&lane->metrics->lag, high > done ? high - done : 0);
-    }
-    pthread_mutex_unlock(&view->lock);
-}
-
-static size_t count_lanes(struct view *view)
-{
-    pthread_mutex_lock(&view->lock);
-    size_t count = view->lane_count;
-    pthread_mutex_unlock(&view->lock);
-    return count;
-}
-
-/* Says so while the topic is missing; with --until-end there is nothing to wait for. */
-static void look_for_topic(struct view *view, bool *ends_known)
-{
-    struct upsink_error err;
-    upsink_error_clear(&err);
-    if (look_up_ends(view, &err)) {
-        *ends_known = true;
-        view_report(view, NULL, NULL);
-        return;
-    }
-    if (view->until_end && strcmp(err.code, "unknown_topic") == 0 && view->topic_missed++ > 0) {
-        err.cls = UPSINK_ERR_FATAL;
-        view_halt(view, &err);
-    } else if (err.cls == UPSINK_ERR_CONFIG) {
-        view_halt(view, &err);
-    } else {
-        view_report(view, NULL, &err);
-    }
-}
-
-static void join_workers(struct view *view)
-{
-    for (int i = 0; i < view->worker_count; i++)
-        if (view->workers[i].started)
-            pthread_join(view->workers[i].thread, NULL);
-}
-
-static void *view_main(void *context)
-{
-    struct view *view = context;
-    struct upsink_error err;
-    bool ends_known = false;
-    int64_t look_at = 0, lag_at = 0, end_at = 0;
-    while (!atomic_load(&view->stopping)) {
-        upsink_error_clear(&err);
-        if (!source_poll(view->source, POLL_MS, &err))
-            view_halt(view, &err);
-        int64_t now = clock_monotonic_us();
-        if (!ends_known && now >= look_at &&
-            (view->until_end || view->trouble[0] || count_lanes(view) == 0)) {
-            look_for_topic(view, &ends_known);
-            look_at = clock_monotonic_us() + 2 * CLOCK_SECOND;
-        }
-        if (now >= lag_at) {
-            update_lag(view);
-            lag_at = now + CLOCK_SECOND;
-        }
-        if (view->until_end && ends_known && now >= end_at) {
-            bool reached = has_reached_ends(view);
-            end_at = clock_monotonic_us() + (count_lanes(view) ? CLOCK_SECOND / 20 : CLOCK_SECOND);
-            if (reached)
-                atomic_store(&view->finished, true);
-        }
-    }
-    join_workers(view);
-    source_close(view->source);
-    return NULL;
 }
 
 /* --- life --- */
@@ -614,7 +500,7 @@ void view_join(struct view *view)
     if (view->started)
         pthread_join(view->thread, NULL);
     else
-        join_workers(view); /* it never came to run */
+        view_join_workers(view); /* it never came to run */
     view->started = false;
 }
 

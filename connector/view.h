@@ -128,6 +128,12 @@ void view_release_lane(struct view *view, struct lane *lane); /* frees it */
 void view_report(struct view *view, struct worker *worker, const struct upsink_error *err);
 void view_count_outcomes(struct view *view, size_t good, size_t failed);
 
+/* The place of a partition's lane in view->lanes, SIZE_MAX none. The caller holds the lock. */
+size_t view_find_lane(const struct view *view, const char *topic, int32_t partition);
+/* view_main.c: the view's thread */
+void *view_main(void *view);
+void view_join_workers(struct view *view);
+
 /* worker.c, worker_start.c, worker_deliver.c, worker_check.c */
 void *worker_main(void *worker);
 bool worker_wait(struct worker *worker,

@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-enum { DLQ_SLICE_MS = 200, DLQ_PATIENCE_MS = 30000, DLQ_OPEN_MS = 10000 };
+enum { DLQ_SLICE_MS = 200, DLQ_PATIENCE_MS = 30000, DLQ_FAREWELL_MS = 2000, DLQ_OPEN_MS = 10000 };
 
 static bool write_waves(struct worker *worker, struct upsink_error *err)
 {
@@ -90,6 +90,37 @@ static bool is_to_be_written_off(const struct batch *batch, uint32_t i)
 }
 
 /* Sends every refused record; numbers[i] is the record of the ticket's nth send. */
+static bool must_let_go(const struct worker *worker)
+{
+    if (atomic_load(&worker->view->stopping) || atomic_load(&worker->view->halted))
+        return true;
+    for (size_t i = 0; i < worker->lane_count; i++)
+        if (atomic_load(&worker->lanes[i]->revoked) || worker->lanes[i]->state == LANE_STARTING)
+            return true;
+    return false;
+}
+
+/* Whether the dead-letter topic has had its time; less where somebody waits for us. */
+static bool is_late(const struct worker *worker, int64_t begin)
+{
+    return clock_monotonic_us() - begin >
+           (must_let_go(worker) ? DLQ_FAREWELL_MS : DLQ_PATIENCE_MS) * CLOCK_MS;
+}
+
+/* Waits for room in the writer. */
+static bool send_one(struct worker *worker, const struct batch_record *record, struct dlq_ticket *ticket,
+                     struct upsink_error *err)
+{
+    struct dlq_reason reason = reason_of(worker, record);
+    for (int64_t begin = clock_monotonic_us();;) {
+        int64_t asked = clock_monotonic_us();
+        if (dlq_writer_send(worker->view->dlq, record->message, &reason, ticket, DLQ_SLICE_MS, err))
+            return true;
+        if (clock_monotonic_us() - asked < DLQ_SLICE_MS * CLOCK_MS || is_late(worker, begin))
+            return false;
+    }
+}
+
 static bool send_refused(struct worker *worker, struct dlq_ticket *ticket, uint32_t *numbers, size_t *count,
                          struct upsink_error *err)
 {
@@ -98,8 +129,7 @@ static bool send_refused(struct worker *worker, struct dlq_ticket *ticket, uint3
         struct batch_record *record = &batch->records[i];
         if (!is_to_be_written_off(batch, i))
             continue;
-        struct dlq_reason reason = reason_of(worker, record);
-        if (!dlq_writer_send(worker->view->dlq, record->message, &reason, ticket, DLQ_PATIENCE_MS, err))
+        if (!send_one(worker, record, ticket, err))
             return false;
         numbers[(*count)++] = i;
     }
@@ -108,11 +138,11 @@ static bool send_refused(struct worker *worker, struct dlq_ticket *ticket, uint3
 
 static bool await_refused(struct worker *worker, struct dlq_ticket *ticket, struct upsink_error *err)
 {
-    enum dlq_wait state = DLQ_PENDING;
-    for (int waited = 0;
-         state == DLQ_PENDING && waited < DLQ_PATIENCE_MS && !atomic_load(&worker->view->stopping);
-         waited += DLQ_SLICE_MS)
+    enum dlq_wait state;
+    int64_t begin = clock_monotonic_us();
+    do
         state = dlq_writer_await(worker->view->dlq, ticket, DLQ_SLICE_MS, err);
+    while (state == DLQ_PENDING && !is_late(worker, begin));
     return state == DLQ_WRITTEN;
 }
 
@@ -328,16 +358,6 @@ static bool try_to_deliver(struct worker *worker, struct upsink_error *err)
         return false;
     metrics_observe_time(&worker->view->metrics->sink_write, clock_monotonic_us() - begin);
     return true;
-}
-
-static bool must_let_go(const struct worker *worker)
-{
-    if (atomic_load(&worker->view->stopping) || atomic_load(&worker->view->halted))
-        return true;
-    for (size_t i = 0; i < worker->lane_count; i++)
-        if (atomic_load(&worker->lanes[i]->revoked) || worker->lanes[i]->state == LANE_STARTING)
-            return true;
-    return false;
 }
 
 void worker_deliver(struct worker *worker)
