@@ -22,7 +22,7 @@ WARN     = -Wall -Wextra -Werror -Wconversion -Wshadow -Wstrict-prototypes -Wmis
 CPPFLAGS = -D_GNU_SOURCE -I. -Iconnector/base -DUPSINK_VERSION='"$(VERSION)"' -DUPSINK_LIBDIR='"$(prefix)/lib/upsink"'
 CFLAGS   = -std=c17 $(OPT) $(WARN) -fPIC -fvisibility=hidden -pthread -MMD -MP
 LDFLAGS  = $(filter -fsanitize%,$(OPT)) -pthread -Wl,--as-needed
-LIBS     = -lrdkafka -ljansson -lyaml -lmicrohttpd -lxxhash -ldl -lm
+LIBS     = $(C11_THREADS) -lrdkafka -ljansson -lyaml -lmicrohttpd -lxxhash -ldl -lm
 
 SINKS        = $(notdir $(patsubst %/,%,$(wildcard sinks/*/)))
 LIBS_postgres = -lpq
@@ -32,11 +32,16 @@ LIBS_redis    = -lhiredis
 LIBS_mongodb  = $(shell pkg-config --libs libmongoc-1.0 2>/dev/null)
 LIBS_elasticsearch = -lcurl -ljansson
 CPPFLAGS_postgres = -I$(shell pg_config --includedir 2>/dev/null)
-CPPFLAGS_mongodb  = $(shell pkg-config --cflags libmongoc-1.0 2>/dev/null)
+# As system headers: what is in them is not ours to mend.
+CPPFLAGS_mongodb  = $(patsubst -I%,-isystem %,$(shell pkg-config --cflags libmongoc-1.0 2>/dev/null))
 
 obj   = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 BASE  = $(wildcard connector/base/*.c)
 CORE  = $(wildcard schemas/*.c dlq/*.c sinks/*.c) $(filter-out connector/main.c $(BASE),$(wildcard connector/*.c connector/*/*.c))
+# The thread sanitizer has to see the threads and locks of librdkafka's, which are C11's.
+ifeq ($(SAN),tsan)
+C11_THREADS = $(call obj,tests/tsan/c11_threads.c)
+endif
 PLUGINS = $(foreach s,$(SINKS),$(BUILD)/sinks/libupsink_$(s).so)
 UNIT  = $(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c)
 UNIT_BIN = $(patsubst %.c,$(BUILD)/%,$(UNIT))
@@ -59,7 +64,12 @@ $(BUILD)/libupsink_base.a: $(call obj,$(BASE))
 	@rm -f $@
 	$(AR) rcs $@ $^
 
-$(BUILD)/libupsink.a: $(call obj,$(CORE) $(BASE))
+# What sinks may use beside base; a plugin takes only the members that it needs.
+$(BUILD)/libupsink_schemas.a: $(call obj,$(wildcard schemas/*.c))
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/libupsink.a: $(call obj,$(CORE) $(BASE)) | $(C11_THREADS)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
@@ -68,7 +78,7 @@ $(BUILD)/upsink: $(call obj,connector/main.c) $(BUILD)/libupsink.a
 
 # A sink is a shared object with its client library, and a static archive for its own unit tests.
 define sink_rules
-$(BUILD)/sinks/libupsink_$(1).so: $(call obj,$(wildcard sinks/$(1)/*.c)) $(BUILD)/libupsink_base.a
+$(BUILD)/sinks/libupsink_$(1).so: $(call obj,$(wildcard sinks/$(1)/*.c)) $(BUILD)/libupsink_schemas.a $(BUILD)/libupsink_base.a
 	@mkdir -p $$(@D)
 	$(CC) $(LDFLAGS) -shared $$^ $(LIBS_$(1)) -lxxhash -o $$@
 $(BUILD)/sinks/$(1).a: $(call obj,$(wildcard sinks/$(1)/*.c))

@@ -19,6 +19,8 @@ enum { NAME_SIZE = 64 };
 static const struct {
     const char *scheme, *plugin;
 } shipped[] = {
+    {"mongodb", "mongodb"},
+    {"mongodb+srv", "mongodb"},
     {"postgres", "postgres"},
     {"postgresql", "postgres"},
     {"sqlite", "sqlite"},
