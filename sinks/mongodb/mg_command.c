@@ -145,13 +145,15 @@ int32_t mg_reply_write_error(const bson_t *reply)
 
 /* --- commands ------------------------------------------------------------------------------------ */
 
-void mg_put_write_concern(const struct upsink_sink *sink, struct buf *command)
+void mg_put_write_concern(const struct upsink_sink *sink, struct buf *command, enum mg_strength strength)
 {
     int64_t wait_ms = sink->view->timeout_us / 1000;
     char *end;
     size_t at = mg_open_named(command, MG_DOCUMENT, "writeConcern");
     long nodes = strtol(sink->write_concern, &end, 10);
-    if (*end == '\0')
+    if (strength == MG_WEAK && sink->relaxed)
+        mg_put_int32(command, "w", 1);
+    else if (*end == '\0')
         mg_put_int32(command, "w", (int32_t)nodes);
     else
         mg_put_text(command, "w", upsink_slice_of(sink->write_concern));
@@ -159,12 +161,13 @@ void mg_put_write_concern(const struct upsink_sink *sink, struct buf *command)
     mg_close(command, at);
 }
 
-/* What is judged by must not vanish with the next primary. */
+/* What is judged by must not vanish with the next primary; but where mg_confirm makes it safe, the newest is
+ * wanted. */
 void mg_put_read_concern(const struct upsink_sink *sink, struct buf *command)
 {
     size_t at = mg_open_named(command, MG_DOCUMENT, "readConcern");
-    mg_put_text(command, "level",
-                upsink_slice_of(strcmp(sink->write_concern, "majority") == 0 ? "majority" : "local"));
+    bool safe = sink->relaxed || strcmp(sink->write_concern, "majority") != 0;
+    mg_put_text(command, "level", upsink_slice_of(safe ? "local" : "majority"));
     mg_close(command, at);
 }
 
@@ -194,7 +197,14 @@ bool mg_run(struct upsink_sink *sink, const char *what, const struct buf *comman
     if (!mongoc_client_command_simple(sink->client, sink->database, &document, NULL, reply, &error))
         return fail_command(sink, what, reply, &error, err);
     int64_t code = mg_reply_number(reply, "writeConcernError.code", 0);
-    return code == 0 || mg_fail_code(sink, what, (int32_t)code, err);
+    if (code != 0)
+        return mg_fail_code(sink, what, (int32_t)code, err);
+    if (!sink->relaxed || mg_reply_number(reply, "opTime.t", sink->term) == sink->term)
+        return true;
+    sink->broken = true;
+    return upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_unavailable",
+                       "%s got another primary in the middle of a batch, which is written again",
+                       sink->description);
 }
 
 /* --- the connection ------------------------------------------------------------------------------ */

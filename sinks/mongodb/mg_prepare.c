@@ -120,7 +120,7 @@ static bool create_collection(struct upsink_sink *sink, const char *name, struct
     buf_clear(&sink->command);
     size_t whole = mg_open(&sink->command);
     mg_put_text(&sink->command, "create", upsink_slice_of(name));
-    mg_put_write_concern(sink, &sink->command);
+    mg_put_write_concern(sink, &sink->command, MG_STRONG);
     mg_close(&sink->command, whole);
     bool done = mg_run(sink, "create the collections of", &sink->command, &reply, err) ||
                 mg_reply_number(&reply, "code", 0) == EXISTS;
@@ -189,8 +189,8 @@ static bool settle_identity(struct preparation *work, struct upsink_error *err)
     } else {
         sink->filled = before->filled;
     }
-    sink->ready = true;
-    return true;
+    sink->ready = mg_confirm(sink, true, err);
+    return sink->ready;
 }
 
 bool mg_prepare(struct upsink_sink *sink, const struct upsink_printer *plan, struct upsink_error *err)
@@ -198,7 +198,11 @@ bool mg_prepare(struct upsink_sink *sink, const struct upsink_printer *plan, str
     struct preparation work = {
         .sink = sink, .plan = plan, .names = {sink->collection, sink->fences, MG_VIEWS, MG_STATE}};
     bool made = false;
-    if (!mg_connect(sink, err) || !look(&work, err))
+    /* What was written before is still to be committed perhaps: under the primary that it was written to. */
+    if (!mg_connect(sink, err) || !mg_confirm(sink, false, err))
+        return false;
+    sink->relaxed = false;
+    if (!look(&work, err))
         return false;
     if (work.there[VIEWS] && !mg_register_read(sink, &work.before, err))
         return false;

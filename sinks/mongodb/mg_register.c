@@ -11,13 +11,14 @@ struct update {
     size_t whole, list, one, part;
 };
 
-static void begin_update(struct upsink_sink *sink, struct update *update, const char *collection)
+static void begin_update(struct upsink_sink *sink, struct update *update, const char *collection,
+                         enum mg_strength strength)
 {
     struct buf *command = &sink->command;
     buf_clear(command);
     update->whole = mg_open(command);
     mg_put_text(command, "update", upsink_slice_of(collection));
-    mg_put_write_concern(sink, command);
+    mg_put_write_concern(sink, command, strength);
     update->list = mg_open_named(command, MG_ARRAY, "updates");
     update->one = mg_open_named(command, MG_DOCUMENT, "0");
     update->part = mg_open_named(command, MG_DOCUMENT, "q");
@@ -156,7 +157,7 @@ static bool take_from_others(struct upsink_sink *sink, struct upsink_error *err)
     struct update update;
     int32_t code;
     int64_t changed;
-    begin_update(sink, &update, MG_VIEWS);
+    begin_update(sink, &update, MG_VIEWS, MG_STRONG);
     mg_put_text(&sink->command, "view", upsink_slice_of(sink->view->name));
     size_t part = mg_open_named(&sink->command, MG_DOCUMENT, "_id");
     mg_put_text(&sink->command, "$ne", upsink_slice_of(sink->collection));
@@ -179,7 +180,7 @@ bool mg_register_write(struct upsink_sink *sink, bool filled, struct upsink_erro
     int64_t changed;
     if (!take_from_others(sink, err))
         return false;
-    begin_update(sink, &update, MG_VIEWS);
+    begin_update(sink, &update, MG_VIEWS, MG_STRONG);
     mg_put_text(command, "_id", upsink_slice_of(sink->collection));
     mg_put_text(command, "view", upsink_slice_of(sink->view->name));
     mg_put_text(command, "topic", upsink_slice_of(sink->view->topic));
@@ -199,6 +200,42 @@ bool mg_register_write(struct upsink_sink *sink, bool filled, struct upsink_erro
     return !code || mg_fail_code(sink, "register", code, err);
 }
 
+bool mg_confirm(struct upsink_sink *sink, bool first, struct upsink_error *err)
+{
+    struct buf *command = &sink->command;
+    bson_t reply;
+    if (first)
+        sink->relaxed = false;
+    else if (!sink->relaxed || !sink->unconfirmed)
+        return true;
+    buf_clear(command);
+    size_t whole = mg_open(command), list, one, part, set;
+    mg_put_text(command, "update", UPSINK_SLICE_LIT(MG_VIEWS));
+    mg_put_write_concern(sink, command, MG_STRONG);
+    list = mg_open_named(command, MG_ARRAY, "updates");
+    one = mg_open_named(command, MG_DOCUMENT, "0");
+    part = mg_open_named(command, MG_DOCUMENT, "q");
+    mg_put_text(command, "_id", upsink_slice_of(sink->collection));
+    mg_close(command, part);
+    part = mg_open_named(command, MG_DOCUMENT, "u");
+    set = mg_open_named(command, MG_DOCUMENT, "$currentDate");
+    mg_put_bool(command, "confirmed_at", true);
+    mg_close(command, set);
+    mg_close(command, part);
+    mg_close(command, one);
+    mg_close(command, list);
+    mg_close(command, whole);
+    bool done = mg_run(sink, "confirm what was written to", command, &reply, err);
+    int32_t code = done ? mg_reply_write_error(&reply) : 0;
+    if (done && first) {
+        sink->term = mg_reply_number(&reply, "opTime.t", -1);
+        sink->relaxed = sink->term >= 0;
+    }
+    bson_destroy(&reply);
+    sink->unconfirmed = !done || code;
+    return done && (!code || mg_fail_code(sink, "confirm what was written to", code, err));
+}
+
 bool mg_note_filled(struct upsink_sink *sink, bool filled, struct upsink_error *err)
 {
     struct update update;
@@ -206,7 +243,7 @@ bool mg_note_filled(struct upsink_sink *sink, bool filled, struct upsink_error *
     int64_t changed;
     if (sink->filled == filled)
         return true;
-    begin_update(sink, &update, MG_VIEWS);
+    begin_update(sink, &update, MG_VIEWS, MG_WEAK);
     mg_put_text(&sink->command, "_id", upsink_slice_of(sink->collection));
     begin_change(sink, &update);
     size_t part = mg_open_named(&sink->command, MG_DOCUMENT, "$set");
@@ -243,7 +280,7 @@ bool mg_reset_positions(struct upsink_sink *sink, int64_t generation, struct ups
     char text[900];
     int32_t code;
     int64_t changed;
-    begin_update(sink, &update, MG_STATE);
+    begin_update(sink, &update, MG_STATE, MG_STRONG);
     mg_put_text(command, "_id.view", upsink_slice_of(sink->view->name));
     begin_change(sink, &update);
     size_t part = mg_open_named(command, MG_DOCUMENT, "$set");
@@ -276,7 +313,7 @@ bool mg_empty_fences(struct upsink_sink *sink, struct upsink_error *err)
     buf_clear(command);
     size_t whole = mg_open(command), list, one, part;
     mg_put_text(command, "delete", upsink_slice_of(sink->fences));
-    mg_put_write_concern(sink, command);
+    mg_put_write_concern(sink, command, MG_STRONG);
     list = mg_open_named(command, MG_ARRAY, "deletes");
     one = mg_open_named(command, MG_DOCUMENT, "0");
     part = mg_open_named(command, MG_DOCUMENT, "q");

@@ -13,7 +13,7 @@ static void begin(struct mg_request *request)
     request->whole = mg_open(command);
     mg_put_text(command, request->verb, upsink_slice_of(request->collection));
     mg_put_bool(command, "ordered", false);
-    mg_put_write_concern(sink, command);
+    mg_put_write_concern(sink, command, MG_WEAK);
     /* So that no dropped collection comes to life again by a write. */
     if (rows && sink->guards)
         mg_put_uuid(command, "collectionUUID", sink->uuid);

@@ -56,13 +56,19 @@ static size_t number_of(const struct mg_work *work, const struct mg_item *item)
     return (size_t)(item - work->items);
 }
 
+static bool is_of(const struct upsink_fence *fence, const struct upsink_change *change)
+{
+    return fence->offset == change->offset && fence->partition == change->partition &&
+           fence->generation == change->generation && upsink_slice_equal(fence->topic, change->topic);
+}
+
 /* What is known was just read: what has to be done? True where the change has to be written. */
 static bool decide(struct mg_work *work, struct mg_item *item)
 {
     const struct mg_known *newer = mg_newer(&item->row, &item->side, item->change->floor);
     enum upsink_verdict verdict = upsink_fence_judge(newer ? &newer->fence : NULL, item->change);
     bool verified = item->progress == MG_VERIFY;
-    if (verdict == UPSINK_APPLIED) {
+    if (verdict == UPSINK_APPLIED && !(verified && newer && is_of(&newer->fence, item->change))) {
         item->progress = MG_JUDGE; /* also where it was written, and went lost in a race */
         item->cleanup = MG_KEEP;
         return true;

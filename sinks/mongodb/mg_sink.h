@@ -43,6 +43,9 @@ struct upsink_sink {
     mongoc_client_t *client; /* NULL: not connected */
     bool broken;             /* the connection is not to be used again */
     bool guards;             /* the server checks a collection's UUID itself */
+    bool relaxed;            /* a replica set: see mg_confirm */
+    int64_t term;            /* of the primary that the sink was prepared on */
+    bool unconfirmed;        /* something was written or judged since the last mg_confirm */
     bool ready;              /* prepared, and the target was not found lost since */
     uint8_t uuid[16];        /* of the collection */
     bool filled;             /* there are rows, as the register says */
@@ -76,8 +79,9 @@ bool mg_fail_lost(struct upsink_sink *sink, struct upsink_error *err);
 bool mg_fail_reply(const struct upsink_sink *sink, const char *what, struct upsink_error *err);
 void mg_log(const struct upsink_sink *sink, enum upsink_log_level level, const char *text);
 
-/* Parts of commands. */
-void mg_put_write_concern(const struct upsink_sink *sink, struct buf *command);
+/* Parts of commands. What a batch writes is weak where mg_confirm follows. */
+enum mg_strength { MG_WEAK, MG_STRONG };
+void mg_put_write_concern(const struct upsink_sink *sink, struct buf *command, enum mg_strength strength);
 void mg_put_read_concern(const struct upsink_sink *sink, struct buf *command);
 void mg_put_uuid(struct buf *command, const char *name, const uint8_t uuid[16]);
 
@@ -118,6 +122,11 @@ bool mg_commit(struct upsink_sink *sink, const struct upsink_position *positions
 UPSINK_NODISCARD bool mg_check_emptied(struct upsink_sink *sink, struct upsink_error *err);
 /* Tells the register that there are rows, or that there may soon be none. */
 UPSINK_NODISCARD bool mg_note_filled(struct upsink_sink *sink, bool filled, struct upsink_error *err);
+/* Waits until everything that was written before, and everything that was read and judged by, is safe as the
+ * write concern says. In a replica set one write with the whole concern does that for all before it, as long
+ * as they went to the same primary, of one term: OUTAGE where that changed. `first`: the sink is being
+ * prepared, the term is taken down. */
+UPSINK_NODISCARD bool mg_confirm(struct upsink_sink *sink, bool first, struct upsink_error *err);
 /* Whether any document is there. */
 UPSINK_NODISCARD bool mg_has_rows(struct upsink_sink *sink, const char *collection, bool *any,
                                   struct upsink_error *err);

@@ -36,7 +36,7 @@ static void build_claim(struct upsink_sink *sink, const struct upsink_position *
     mg_close(command, update);
     mg_put_bool(command, "upsert", true);
     mg_put_bool(command, "new", true);
-    mg_put_write_concern(sink, command);
+    mg_put_write_concern(sink, command, MG_STRONG);
     mg_close(command, whole);
 }
 
@@ -123,7 +123,7 @@ static void build_commit(struct upsink_sink *sink, const struct upsink_position 
     size_t whole = mg_open(command), updates, one;
     mg_put_text(command, "update", UPSINK_SLICE_LIT(MG_STATE));
     mg_put_bool(command, "ordered", false);
-    mg_put_write_concern(sink, command);
+    mg_put_write_concern(sink, command, MG_STRONG);
     updates = mg_open_named(command, MG_ARRAY, "updates");
     for (size_t i = 0; i < count; i++) {
         mg_put_index(command, MG_DOCUMENT, (uint32_t)i);
@@ -157,7 +157,8 @@ bool mg_commit(struct upsink_sink *sink, const struct upsink_position *positions
                struct upsink_error *err)
 {
     enum { AT_ONCE = 1000 };
-    if (!mg_check_ready(sink, err) || !mg_check_uuid(sink, err))
+    if (!mg_check_ready(sink, err) || (!sink->guards && !mg_check_uuid(sink, err)) ||
+        !mg_confirm(sink, false, err))
         return false;
     for (size_t i = 0; i < count; i += AT_ONCE)
         if (!store_positions(sink, positions + i, count - i < AT_ONCE ? count - i : AT_ONCE, err))

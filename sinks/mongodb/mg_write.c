@@ -192,6 +192,7 @@ bool mg_write(struct upsink_sink *sink, struct upsink_batch *batch, struct upsin
         (!sink->guards && !mg_check_uuid(sink, err)) || !expect_deletes(&work, err))
         return false;
     bool read_first = sink->read_first;
+    sink->unconfirmed = true;
     if (!try_quickly(&work, err) || !mg_settle(&work, err))
         return false;
     if (read_first)

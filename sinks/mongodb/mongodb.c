@@ -160,6 +160,7 @@ static const char *describe(const struct upsink_sink *sink)
 /* What was written stands, and coming again changes nothing. */
 static void abort_sink(struct upsink_sink *sink)
 {
+    sink->unconfirmed = false;
     if (sink->broken)
         mg_disconnect(sink);
 }
