@@ -28,7 +28,7 @@ static inline bool upsink_slice_equal(struct upsink_slice a, struct upsink_slice
 {
     if (!a.data || !b.data)
         return !a.data && !b.data;
-    return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
+    return a.len == b.len && (a.data == b.data || memcmp(a.data, b.data, a.len) == 0);
 }
 
 static inline bool upsink_slice_is(struct upsink_slice a, const char *text)

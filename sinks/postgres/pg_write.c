@@ -131,10 +131,16 @@ bool pg_take_winners(struct upsink_sink *sink, struct pg_group *group, size_t fr
                      const PGresult *result, struct upsink_error *err)
 {
     size_t next = from;
+    bool all_won = (size_t)PQntuples(result) == to - from;
     for (size_t i = from; i < to; i++)
         group->batch->results[group->order[i]].verdict =
-            UPSINK_STALE; /* or why else it lost: pg_judge_losers */
+            all_won ? UPSINK_APPLIED : UPSINK_STALE; /* or why else it lost: pg_judge_losers */
     for (int row = 0; row < PQntuples(result); row++) {
+        bool inserted = group->statement == PG_SQL_UPSERT && *PQgetvalue(result, row, 1);
+        if (all_won && !inserted) {
+            next += next < to;
+            continue;
+        }
         struct upsink_slice key = {PQgetvalue(result, row, 0), (size_t)PQgetlength(result, row, 0)};
         /* They come in the order in which they were sent, or nearly. */
         if (next == to || !upsink_slice_equal(group->batch->changes[group->order[next]]->key, key))
@@ -146,7 +152,7 @@ bool pg_take_winners(struct upsink_sink *sink, struct pg_group *group, size_t fr
                 sink->description);
         uint32_t place = group->order[next++];
         group->batch->results[place].verdict = UPSINK_APPLIED;
-        if (group->statement == PG_SQL_UPSERT && *PQgetvalue(result, row, 1))
+        if (inserted)
             sink->inserted[group->inserted++] = place;
     }
     return true;
