@@ -148,7 +148,7 @@ demo: ## set up, build, show a view fill from a topic, in one process
 	@$(MAKE) --no-print-directory -j$$(nproc) all >/dev/null
 	@$(BUILD)/upsink demo
 
-bench: ## measure end to end against the bare floor; SINK=postgres EVENTS=500000 RUNS=3
+bench: ## measure end to end, beside the bare floor; SINK=postgres EVENTS=500000 RUNS=3
 	@deploy/install-deps.sh build test
 	@$(MAKE) --no-print-directory -j$$(nproc) all $(BENCH_BIN)
 	@BUILD=$(BUILD) tests/bench/bench.sh

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # End to end, as whole processes: order events from a real Kafka into a sink, upsink against the
-# bare floor in turns, the final state checked row by row after every run. `make bench` calls it.
+# bare floor (where the sink has one) in turns, the final state checked row by row after every run.
+# `make bench` calls it.
 #
-# Environment: SINK (postgres, sqlite), EVENTS (500000), KEYS (100000), PARTITIONS (4), RUNS (3),
+# Environment: SINK (postgres; the others are in sinks/), EVENTS (500000), KEYS (100000), PARTITIONS (4), RUNS (3),
 # CODEC (none) of the topic, CONTENDERS (floor-10000 floor-30000 upsink; the number is the floor's
 # batch size), BUILD (build), BENCH_DIR (a fresh directory under /tmp; kept when given).
 set -euo pipefail
@@ -10,23 +11,36 @@ cd "$(dirname "$0")/../.."
 
 SINK=${SINK:-postgres} EVENTS=${EVENTS:-500000} KEYS=${KEYS:-100000} PARTITIONS=${PARTITIONS:-4} RUNS=${RUNS:-3}
 CODEC=${CODEC:-none} BUILD=${BUILD:-build}
-case $SINK in
-postgres) CONTENDERS=${CONTENDERS:-floor-10000 floor-30000 upsink} ;;
-sqlite) CONTENDERS=${CONTENDERS:-upsink} ;;
-*)
-    echo "bench: SINK is postgres or sqlite, not $SINK" >&2
-    exit 2
-    ;;
-esac
 bin=$BUILD/tests/bench
 export UPSINK_PLUGIN_PATH=$PWD/$BUILD/sinks
+
+# What depends on the sink is in sinks/$SINK.sh:
+#
+#   start_sink, stop_sink    a server of its own below $dir
+#   create_target NAME       a fresh target; sets target, the sink's URL, and target_name, the view's `table`,
+#                            where that is not to be orders
+#   drop_target NAME
+#   check_target CONTENDER   prints how many rows of the target differ from the expected state: row by row,
+#                            with the store's own client, and none may be too many
+#   floor_command NAME SIZE  sets command, where the sink has a floor among its CONTENDERS
+#   sink_settings            prints more YAML for the view, where the sink needs it
+#
+# The expected file's columns: generate.c. upsink must show the fold by lastUpdated.
+if [ ! -f "tests/bench/sinks/$SINK.sh" ]; then
+    echo "bench: SINK is one of $(cd tests/bench/sinks && echo *.sh | sed 's/\.sh//g'), not $SINK" >&2
+    exit 2
+fi
+sink_settings() { :; }
+# shellcheck disable=SC1090,SC2154
+. "tests/bench/sinks/$SINK.sh"
+CONTENDERS=${CONTENDERS:-upsink}
 
 dir=${BENCH_DIR:-$(mktemp -d /tmp/upsink-bench.XXXXXX)}
 mkdir -p "$dir"
 chmod 711 "$dir"
 finish() {
     tests/servers/kafka.sh stop "$dir/kafka" 2>/dev/null || true
-    [ "$SINK" != postgres ] || tests/servers/postgres.sh stop "$dir/postgres" 2>/dev/null || true
+    stop_sink 2>/dev/null || true
     [ -n "${BENCH_DIR:-}" ] || [ -n "${failed:-}" ] || rm -rf "$dir"
 }
 trap finish EXIT
@@ -38,60 +52,7 @@ fail() {
     exit 1
 }
 
-sql() { psql -X -q -A -t -v ON_ERROR_STOP=1 "$@"; }
-
-# --- the final state ----------------------------------------------------------------------------
-# Columns of the expected file: generate.c. upsink must show the fold by lastUpdated; the floor,
-# which looks into no value, the last record of each key.
-
-# check_postgres URL CONTENDER: prints how many rows differ
-check_postgres() {
-    local want found
-    if [[ $2 == floor* ]]; then
-        want="SELECT key, event_by_offset FROM expected WHERE event_by_offset <> '-'"
-        found="SELECT key, doc->>'id' FROM orders"
-    else
-        want="SELECT key, event_id || ' ' || last_updated || ' ' || order_id FROM expected WHERE state = 'live'"
-        found="SELECT key, _upsink_event_id || ' ' || (doc->>'lastUpdated') || ' ' || (doc->>'orderId') FROM orders"
-    fi
-    sql "$1" <<SQL
-CREATE TEMP TABLE expected (key text, order_id text, state text, event_id text, last_updated text, event_by_offset text);
-\copy expected FROM '$dir/expected.tsv'
-SELECT count(*) FROM (($want EXCEPT ALL $found) UNION ALL ($found EXCEPT ALL $want)) AS difference;
-SQL
-}
-
-check_sqlite() {
-    sqlite3 "$1" <<SQL
-CREATE TEMP TABLE expected (key, order_id, state, event_id, last_updated, event_by_offset);
-.mode tabs
-.import '$dir/expected.tsv' expected
-CREATE TEMP VIEW want AS SELECT key, event_id, last_updated FROM expected WHERE state = 'live';
-CREATE TEMP VIEW found AS SELECT key, _upsink_event_id, json_extract(doc, '$.lastUpdated') FROM orders;
-SELECT (SELECT count(*) FROM (SELECT * FROM want EXCEPT SELECT * FROM found))
-     + (SELECT count(*) FROM (SELECT * FROM found EXCEPT SELECT * FROM want));
-SQL
-}
-
 # --- contenders ---------------------------------------------------------------------------------
-
-# A fresh target; sets target, its URL or file.
-create_target() {
-    if [ "$SINK" = postgres ]; then
-        sql "$POSTGRES_URL" -c "CREATE DATABASE $1" -c CHECKPOINT
-        target=postgres://postgres@127.0.0.1:$POSTGRES_PORT/$1
-    else
-        target=$dir/$1.db
-    fi
-}
-
-drop_target() {
-    if [ "$SINK" = postgres ]; then
-        sql "$POSTGRES_URL" -c "DROP DATABASE $1 WITH (FORCE)"
-    else
-        rm -f "$target"*
-    fi
-}
 
 # The view is named after the run, so that its consumer group is fresh too.
 write_config() {
@@ -105,10 +66,11 @@ log:
 views:
   $1:
     topic: orders
-    sink: "$([ "$SINK" = postgres ] && echo "$target" || echo "sqlite:$target")"
-    table: orders
+    sink: "$target"
+    table: "${target_name:-orders}"
     event_id: /id
     version: /data/lastUpdated
+$(sink_settings)
 YAML
 }
 
@@ -117,14 +79,14 @@ run_contender() {
     local name=$1 run=${1//-/_}_$2 differing
     create_target "$run"
     if [[ $name == floor-* ]]; then
-        command=("$bin/floor" --brokers "$KAFKA_BROKERS" --topic orders --group "$run" --postgres "$target" --batch "${name#floor-}")
+        floor_command "$run" "${name#floor-}"
     else
         write_config "$run"
         command=("$BUILD/upsink" run -c "$dir/$run.yaml" --until-end)
     fi
     "$bin/measure" "$dir/$run.measured" "${command[@]}" >"$dir/$run.log" 2>&1 ||
         fail "$name failed: $(tail -n 3 "$dir/$run.log")"
-    differing=$("check_$SINK" "$target" "$name") || fail "$name: the final state can't be read"
+    differing=$(check_target "$name") || fail "$name: the final state can't be read"
     [ "$differing" = 0 ] || fail "$name: $differing rows differ from the expected state"
     awk -v name="$name" -v round="$2" -v events="$EVENTS" \
         '{ printf "%s %d %.0f %.2f %.0f\n", name, round, events / $1, $2 * 1e6 / events, $3 / 1024 }' \
@@ -163,11 +125,7 @@ print_medians() {
 
 tests/servers/kafka.sh start "$dir/kafka" >/dev/null
 . "$dir/kafka/env"
-if [ "$SINK" = postgres ]; then
-    tests/servers/postgres.sh start "$dir/postgres" >/dev/null
-    # shellcheck disable=SC1091
-    . "$dir/postgres/env"
-fi
+start_sink
 "$bin/generate" --brokers "$KAFKA_BROKERS" --topic orders --events "$EVENTS" --keys "$KEYS" --partitions "$PARTITIONS" \
     --codec "$CODEC" --expected "$dir/expected.tsv"
 : >"$dir/results"
