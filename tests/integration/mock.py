@@ -25,7 +25,7 @@ UNKNOWN_MEMBER_ID = 25
 REBALANCE_IN_PROGRESS = 27
 TOPIC_AUTHORIZATION_FAILED = 29
 KAFKA_STORAGE_ERROR = 56
-UNKNOWN_LEADER_EPOCH = 76
+NOT_ENOUGH_REPLICAS = 19
 
 
 class MockKafka(harness.Kafka):
@@ -41,7 +41,8 @@ class MockKafka(harness.Kafka):
         self.process.stdin.write(" ".join(str(word) for word in words) + "\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline().strip()
-        assert answer == "ok", f"{words}: {answer}"
+        assert answer and not answer.startswith("error"), f"{words}: {answer}"
+        return answer
 
     def create_topic(self, name=None, partitions=1, **_):
         name = name or f"t-{uuid.uuid4().hex[:10]}"
@@ -49,10 +50,13 @@ class MockKafka(harness.Kafka):
         self.tell("topic", f"{name}.dlq", partitions)
         return name
 
-    def fail(self, api, *errors, times=1):
-        """The next requests are answered so, one after the other, all of them `times` over."""
-        self.tell("fail", api, *errors * times)
+    def fail(self, api, *errors, broker=1, after_ms=0):
+        """The next requests are answered so, one after the other."""
+        self.tell("fail", broker, api, after_ms, *errors)
+
+    def failures_left(self, api, broker=1):
+        return int(self.tell("left", broker, api))
 
     def stop(self):
-        self.process.stdin.close()
-        self.process.wait(20)
+        self.process.kill()
+        self.process.wait()

@@ -3,14 +3,14 @@
  *     mock_kafka BROKERS
  *
  * Prints the bootstrap addresses, then obeys lines on standard input until it ends, and answers each with
- * "ok" or with "error: REASON". Errors and ApiKeys are Kafka's numbers (https://kafka.apache.org/protocol);
- * -195 closes the connection instead of an answer. Brokers are numbered from 1.
+ * "ok", a number, or "error: REASON". Errors and ApiKeys are Kafka's numbers
+ * (https://kafka.apache.org/protocol); -195 closes the connection instead of an answer. Brokers are numbered
+ * from 1.
  *
  *     topic NAME PARTITIONS           creates it
- *     fail APIKEY ERROR...            the next requests get these answers, one each; 0 is the regular one
- *     fail_on BROKER APIKEY MS ERROR...   the same of one broker, each after so long
- *     pass APIKEY                     no more of them
- *     topic_error NAME ERROR          all metadata and fetches of the topic; 0 ends it
+ *     fail BROKER APIKEY MS ERROR...  the broker's next requests get these answers, one each, after so long;
+ *                                     0 is the regular answer
+ *     left BROKER APIKEY              how many of them were not given yet
  *     leader NAME PARTITION BROKER    moves it; -1: none
  *     coordinator GROUP BROKER        moves it
  *     rtt BROKER MS                   every answer takes so long
@@ -42,17 +42,8 @@ static rd_kafka_resp_err_t create_topic(rd_kafka_mock_cluster_t *cluster, char *
     return rd_kafka_mock_topic_create(cluster, words[0], number(words[1]), 1);
 }
 
-static rd_kafka_resp_err_t fail(rd_kafka_mock_cluster_t *cluster, char **words, size_t count)
-{
-    rd_kafka_resp_err_t errors[WORDS_MAX];
-    for (size_t i = 1; i < count; i++)
-        errors[i - 1] = (rd_kafka_resp_err_t)number(words[i]);
-    rd_kafka_mock_push_request_errors_array(cluster, (int16_t)number(words[0]), count - 1, errors);
-    return RD_KAFKA_RESP_ERR_NO_ERROR;
-}
-
 /* It takes the pairs as variable arguments, so one call for each. */
-static rd_kafka_resp_err_t fail_on(rd_kafka_mock_cluster_t *cluster, char **words, size_t count)
+static rd_kafka_resp_err_t fail(rd_kafka_mock_cluster_t *cluster, char **words, size_t count)
 {
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
     for (size_t i = 3; i < count && code == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
@@ -62,18 +53,15 @@ static rd_kafka_resp_err_t fail_on(rd_kafka_mock_cluster_t *cluster, char **word
     return code;
 }
 
-static rd_kafka_resp_err_t pass(rd_kafka_mock_cluster_t *cluster, char **words, size_t count)
+static rd_kafka_resp_err_t count_left(rd_kafka_mock_cluster_t *cluster, char **words, size_t count)
 {
+    size_t left = 0;
     (void)count;
-    rd_kafka_mock_clear_request_errors(cluster, (int16_t)number(words[0]));
-    return RD_KAFKA_RESP_ERR_NO_ERROR;
-}
-
-static rd_kafka_resp_err_t topic_error(rd_kafka_mock_cluster_t *cluster, char **words, size_t count)
-{
-    (void)count;
-    rd_kafka_mock_topic_set_error(cluster, words[0], (rd_kafka_resp_err_t)number(words[1]));
-    return RD_KAFKA_RESP_ERR_NO_ERROR;
+    rd_kafka_resp_err_t code =
+        rd_kafka_mock_broker_error_stack_cnt(cluster, number(words[0]), (int16_t)number(words[1]), &left);
+    if (!code)
+        printf("%zu\n", left);
+    return code;
 }
 
 static rd_kafka_resp_err_t move_leader(rd_kafka_mock_cluster_t *cluster, char **words, size_t count)
@@ -107,11 +95,14 @@ static rd_kafka_resp_err_t bring_up(rd_kafka_mock_cluster_t *cluster, char **wor
 }
 
 static const struct command commands[] = {
-    {"topic", 2, create_topic},      {"fail", 2, fail},
-    {"fail_on", 4, fail_on},         {"pass", 1, pass},
-    {"leader", 3, move_leader},      {"coordinator", 2, move_coordinator},
-    {"topic_error", 2, topic_error}, {"rtt", 2, slow_down},
-    {"down", 1, take_down},          {"up", 1, bring_up},
+    {"topic", 2, create_topic},
+    {"fail", 4, fail},
+    {"left", 2, count_left},
+    {"leader", 3, move_leader},
+    {"coordinator", 2, move_coordinator},
+    {"rtt", 2, slow_down},
+    {"down", 1, take_down},
+    {"up", 1, bring_up},
 };
 
 static void obey(rd_kafka_mock_cluster_t *cluster, char *line)
@@ -125,7 +116,10 @@ static void obey(rd_kafka_mock_cluster_t *cluster, char *line)
         if (strcmp(commands[i].name, words[0]) != 0 || count - 1 < (size_t)commands[i].least)
             continue;
         rd_kafka_resp_err_t code = commands[i].run(cluster, words + 1, count - 1);
-        printf(code ? "error: %s\n" : "ok\n", rd_kafka_err2name(code));
+        if (code)
+            printf("error: %s\n", rd_kafka_err2name(code));
+        else if (commands[i].run != count_left)
+            puts("ok");
         return;
     }
     printf("error: no such command, or too few words\n");
