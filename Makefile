@@ -161,7 +161,7 @@ lint: ## layout, layers, clang-tidy
 	@deploy/install-deps.sh build lint
 	clang-format --dry-run --Werror $(SOURCES)
 	@$(MAKE) --no-print-directory check-layers
-	clang-tidy --quiet $(filter connector/% schemas/% sinks/% dlq/%,$(filter %.c,$(SOURCES))) -- $(CPPFLAGS) $(CPPFLAGS_postgres) -std=c17
+	clang-tidy --quiet $(filter connector/% schemas/% sinks/% dlq/%,$(filter %.c,$(SOURCES))) -- $(CPPFLAGS) $(CPPFLAGS_postgres) $(CPPFLAGS_mongodb) -std=c17
 
 docs: all ## man page and completions from the command table
 	$(BUILD)/upsink generate man >deploy/upsink.1

@@ -96,7 +96,7 @@ static void read_key(struct decoding *d)
 {
     const struct mapping *m = d->mapping;
     const struct key_reader reader = {m->canonical, &m->limits, d->arena};
-    struct found found = {0};
+    struct found found;
     struct upsink_slice key;
     bool done;
     if (m->key.name && d->record->value.data) {

@@ -129,7 +129,7 @@ static bool scan_literal(struct mapping *m, struct upsink_slice text, struct jso
 static bool compile_delete(struct mapping *m, const struct mapping_spec *spec, struct upsink_error *err)
 {
     struct upsink_slice text;
-    struct json_value value;
+    struct json_value value = {0};
     if (!spec->delete_field != !spec->delete_equals)
         return upsink_fail(
             err, UPSINK_ERR_CONFIG, "invalid_combination",

@@ -128,9 +128,7 @@ static enum order_event_kind choose_kind(struct order_events *generator)
         return ORDER_EVENT_DUPLICATE;
     if ((share -= options->late) < 0)
         return ORDER_EVENT_LATE;
-    if ((share -= options->ties) < 0)
-        return ORDER_EVENT_TIE;
-    return ORDER_EVENT_UPSERT;
+    return share < options->ties ? ORDER_EVENT_TIE : ORDER_EVENT_UPSERT;
 }
 
 static void begin_status(struct order *order, int64_t at_ms)
