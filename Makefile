@@ -49,7 +49,7 @@ BENCH_BIN = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
 CONTRACT = $(wildcard tests/contract/*.c)
 
 .DEFAULT_GOAL = all
-.PHONY: all install uninstall demo test check bench asan tsan lint format docs deps clean help \
+.PHONY: all install uninstall demo test check bench bench-latency asan tsan lint format docs deps clean help \
         check-layers unit programs
 .SECONDARY:
 
@@ -152,6 +152,11 @@ bench: ## measure end to end, beside the bare floor; SINK=postgres EVENTS=500000
 	@deploy/install-deps.sh build test
 	@$(MAKE) --no-print-directory -j$$(nproc) all $(BENCH_BIN)
 	@BUILD=$(BUILD) tests/bench/bench.sh
+
+bench-latency: ## measure from produced to visible at a steady rate; RATE=1000 DURATION=30
+	@deploy/install-deps.sh build test
+	@$(MAKE) --no-print-directory -j$$(nproc) programs
+	@BUILD=$(BUILD) tests/bench/latency.py
 
 SOURCES = $(shell git ls-files '*.c' '*.h')
 format: ## lay the sources out as .clang-format says

@@ -159,8 +159,8 @@ class Kafka(Server):
 
 
 class Postgres(Server):
-    def __init__(self, directory):
-        super().__init__("postgres", directory)
+    def __init__(self, directory, **environment):
+        super().__init__("postgres", directory, **environment)
         self.url = self.env["POSTGRES_URL"]
 
     def connect(self):
