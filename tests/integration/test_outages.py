@@ -303,3 +303,42 @@ def test_a_broker_that_is_down_at_the_start_is_waited_for(upsink, postgres, spar
     view.wait_caught_up(process, 60)
     wait_ready(process)
     assert process.stop() == 0
+
+
+def records_until(last):
+    """So many records `states` makes: with each hundred comes a tombstone."""
+    return last + last // 100
+
+
+def test_one_views_outage_does_not_slow_another_view_on_the_same_topic(make_view, spare_postgres, tmp_path):
+    target = AppTarget(spare_postgres)
+    down = make_view(target, rules=VERSIONED, partitions=2, timeout="5s")
+    up = make_view(views.SqliteTarget(tmp_path), rules=VERSIONED, topic=down.topic, partitions=2)
+    down.produce(states(100))
+    config = {"kafka": down.kafka_properties, "views": {**down.config()["views"], **up.config()["views"]}}
+    process = down._start(config=config)
+    down.wait_caught_up(process)
+    up.wait_caught_up(process)
+    spare_postgres.kill9()
+    try:
+        down.produce(states(100, 100))
+        wait_not_ready(process, down.name)
+        behind = []
+        for first in range(200, 1200, 100):
+            down.produce(states(100, first))
+            began = time.monotonic()
+            harness.wait_until(lambda: harness.check_books(process.metrics(), up.name)[0] == records_until(first + 100), 10,
+                               every=0.01, what="the view that is up")
+            behind.append(time.monotonic() - began)
+        # As quick as before: nothing of the other's time limits and pauses, which are seconds, can be seen.
+        assert sorted(behind)[len(behind) // 2] < 1 * harness.PATIENCE, behind
+        status, reason = process.get("/readyz")
+        assert status == 503 and up.name not in reason
+        assert harness.total(process.metrics(), "upsink_sink_up", view=up.name) == 1
+    finally:
+        spare_postgres.restart()
+    down.wait_caught_up(process)
+    for view in (down, up):
+        view.assert_converged()
+        assert harness.check_books(process.metrics(), view.name)[0] == 1212
+    assert process.stop() == 0
