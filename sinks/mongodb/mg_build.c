@@ -13,34 +13,65 @@ static void begin_statement(struct buf *out, size_t *whole, size_t *query)
     *query = mg_open_named(out, MG_DOCUMENT, "q");
 }
 
-/* As a pipeline of one stage: a plain replacement must not have top-level fields that begin with $. */
-static bool put_literal(struct upsink_sink *sink, struct buf *out, const struct upsink_change *change,
-                        const struct upsink_fence *fence, struct upsink_error *err)
+static void put_equal(struct buf *out, uint32_t *index, const char *field, int64_t value)
 {
-    bool dollar;
+    mg_put_index(out, MG_DOCUMENT, (*index)++);
+    size_t one = mg_open(out), pair = mg_open_named(out, MG_ARRAY, "$eq");
+    mg_put_text(out, "0", upsink_slice_of(field));
+    mg_put_int64(out, "1", value);
+    mg_close(out, pair);
+    mg_close(out, one);
+}
+
+static void put_equal_text(struct buf *out, uint32_t *index, const char *field, struct upsink_slice text)
+{
+    mg_put_index(out, MG_DOCUMENT, (*index)++);
+    size_t one = mg_open(out), pair = mg_open_named(out, MG_ARRAY, "$eq"), literal;
+    mg_put_text(out, "0", upsink_slice_of(field));
+    literal = mg_open_named(out, MG_DOCUMENT, "1");
+    mg_put_text(out, "$literal", text); /* a text that begins with $ would be a field */
+    mg_close(out, literal);
+    mg_close(out, pair);
+    mg_close(out, one);
+}
+
+/* The row is the one that was read. */
+static void put_condition(const struct upsink_sink *sink, struct buf *out, const struct mg_known *row)
+{
+    uint32_t index = 0;
+    size_t condition = mg_open_named(out, MG_DOCUMENT, "0"), all = mg_open_named(out, MG_ARRAY, "$and");
+    if (row->has_fence) {
+        put_equal(out, &index, "$_upsink.offset", row->fence.offset);
+        put_equal(out, &index, "$_upsink.generation", row->fence.generation);
+        put_equal(out, &index, "$_upsink.partition", row->fence.partition);
+        if (sink->view->several_topics)
+            put_equal_text(out, &index, "$_upsink.topic", row->fence.topic);
+    }
+    mg_close(out, all);
+    mg_close(out, condition);
+}
+
+/* [{$replaceWith: {$cond: [<as read>, {$literal: <document>}, "$$ROOT"]}}]. With nothing but _id in the query
+ * the server makes no plan, which costs more than the expression; and a pipeline may bring field names that
+ * begin with $. */
+static bool put_replacement(struct upsink_sink *sink, struct buf *out, const struct mg_item *item,
+                            const struct upsink_fence *fence, struct upsink_error *err)
+{
     size_t pipeline = mg_open_named(out, MG_ARRAY, "u"), stage = mg_open_named(out, MG_DOCUMENT, "0"),
-           replace = mg_open_named(out, MG_DOCUMENT, "$replaceWith");
+           replace = mg_open_named(out, MG_DOCUMENT, "$replaceWith"),
+           choice = mg_open_named(out, MG_ARRAY, "$cond"), literal;
+    put_condition(sink, out, &item->row);
+    literal = mg_open_named(out, MG_DOCUMENT, "1");
     mg_put_name(out, MG_DOCUMENT, "$literal");
-    if (!mg_document_put(sink, out, change, fence, &dollar, err))
+    if (!mg_document_put(sink, out, item->change, fence, err))
         return false;
+    mg_close(out, literal);
+    mg_put_text(out, "2", UPSINK_SLICE_LIT("$$ROOT"));
+    mg_close(out, choice);
     mg_close(out, replace);
     mg_close(out, stage);
     mg_close(out, pipeline);
     return true;
-}
-
-static bool put_replacement(struct upsink_sink *sink, struct buf *out, const struct upsink_change *change,
-                            const struct upsink_fence *fence, struct upsink_error *err)
-{
-    bool dollar = false;
-    size_t begin = out->len;
-    mg_put_name(out, MG_DOCUMENT, "u");
-    if (!mg_document_put(sink, out, change, fence, &dollar, err))
-        return false;
-    if (!dollar)
-        return true;
-    out->len = begin;
-    return put_literal(sink, out, change, fence, err);
 }
 
 /* The last state stays; only what upsink says of it changes. */
@@ -87,29 +118,43 @@ static void put_soft_delete(struct upsink_sink *sink, struct buf *out, const str
     mg_close(out, update);
 }
 
-bool mg_build_row(struct mg_work *work, const struct mg_item *item, bool quick,
-                  const struct upsink_fence *before, struct upsink_error *err)
+static bool check_size(const struct buf *out, struct upsink_error *err)
+{
+    if (out->failed)
+        return mg_fail_memory(err);
+    return out->len <= MG_DOCUMENT_MAX + FILTER_MAX ||
+           upsink_fail(err, UPSINK_ERR_RECORD, "value_too_large",
+                       "the document and its key have %zu bytes together, more than MongoDB takes", out->len);
+}
+
+bool mg_build_insert(struct mg_work *work, const struct mg_item *item, const struct upsink_fence *before,
+                     struct upsink_error *err)
+{
+    struct upsink_fence fence = mg_fence_of(before, item->change);
+    buf_clear(&work->sink->statement);
+    return mg_document_put(work->sink, &work->sink->statement, item->change, &fence, err);
+}
+
+bool mg_build_replace(struct mg_work *work, const struct mg_item *item, const struct upsink_fence *before,
+                      struct upsink_error *err)
 {
     struct upsink_sink *sink = work->sink;
     struct buf *out = &sink->statement;
     struct upsink_fence fence = mg_fence_of(before, item->change);
+    bool is_delete = item->change->op == UPSINK_DELETE;
     size_t whole, query;
     begin_statement(out, &whole, &query);
-    if (quick)
-        mg_filter_wins(sink, out, item->change);
-    else
+    if (is_delete)
         mg_filter_as_read(sink, out, item->change->key, &item->row);
+    else
+        mg_put_text(out, "_id", item->change->key);
     mg_close(out, query);
-    if (item->change->op == UPSINK_DELETE)
+    if (is_delete)
         put_soft_delete(sink, out, item, &fence);
-    else if (!put_replacement(sink, out, item->change, &fence, err))
+    else if (!put_replacement(sink, out, item, &fence, err))
         return false;
-    mg_put_bool(out, "upsert", item->change->op == UPSINK_UPSERT);
     mg_close(out, whole);
-    /* The filter counts for a command's size as well. */
-    return out->len <= MG_DOCUMENT_MAX + FILTER_MAX ||
-           upsink_fail(err, UPSINK_ERR_RECORD, "value_too_large",
-                       "the document and its key have %zu bytes together, more than MongoDB takes", out->len);
+    return check_size(out, err);
 }
 
 bool mg_build_side(struct mg_work *work, const struct mg_item *item, const struct upsink_fence *before,

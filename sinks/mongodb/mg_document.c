@@ -42,28 +42,26 @@ static bool see_member(void *context, const char *name, size_t len, const char *
 
 /* Anything but an object has no fields: it stands in _upsink.value. */
 static bool put_fields(struct upsink_sink *sink, struct buf *out, const struct upsink_change *change,
-                       bool *dollar, struct upsink_error *err)
+                       struct upsink_error *err)
 {
     struct seen seen = {.sink = sink, .change = change};
     buf_clear(&sink->out);
     sink->converter.dates = sink->dates.count ? &sink->dates : NULL;
-    *dollar = false;
     if (mg_json_first(change->entity) != '{')
         return mg_json_value(&sink->converter, change->entity, "value", &sink->out, err);
     if (!mg_json_members(&sink->converter, change->entity, out, see_member, &seen, err))
         return false;
-    *dollar = sink->converter.dollar;
     if (seen.has_id)
         mg_put_bool(&sink->out, "has_id", true);
     return true;
 }
 
 bool mg_document_put(struct upsink_sink *sink, struct buf *out, const struct upsink_change *change,
-                     const struct upsink_fence *fence, bool *dollar, struct upsink_error *err)
+                     const struct upsink_fence *fence, struct upsink_error *err)
 {
     size_t at = mg_open(out);
     mg_put_text(out, "_id", change->key);
-    if (!put_fields(sink, out, change, dollar, err))
+    if (!put_fields(sink, out, change, err))
         return false;
     mg_fence_put(sink, out, fence, &sink->out);
     mg_close(out, at);

@@ -4,11 +4,10 @@
 
 #include "mg_sink.h"
 
-/* Appends the document. `dollar`: a field of it begins with $, which a plain replacement must not have.
- * RECORD: the entity can't be stored; FATAL: out of memory. The output is void then. */
+/* Appends the document. RECORD: the entity can't be stored; FATAL: out of memory. The output is void then. */
 UPSINK_NODISCARD bool mg_document_put(struct upsink_sink *sink, struct buf *out,
                                       const struct upsink_change *change, const struct upsink_fence *fence,
-                                      bool *dollar, struct upsink_error *err);
+                                      struct upsink_error *err);
 
 /* The entity as JSON text from its document. */
 UPSINK_NODISCARD bool mg_document_entity(const struct upsink_sink *sink, const bson_t *document,

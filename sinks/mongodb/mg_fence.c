@@ -115,22 +115,6 @@ struct upsink_fence mg_fence_of(const struct upsink_fence *before, const struct 
 
 /* --- filters ------------------------------------------------------------------------------------- */
 
-static void put_comparison(struct buf *out, const char *name, const char *operator, int64_t value)
-{
-    size_t at = mg_open_named(out, MG_DOCUMENT, name);
-    mg_put_int64(out, operator, value);
-    mg_close(out, at);
-}
-
-static void put_other(struct buf *out, const char *name, struct upsink_slice id)
-{
-    if (!id.data)
-        return;
-    size_t at = mg_open_named(out, MG_DOCUMENT, name);
-    mg_put_text(out, "$ne", id);
-    mg_close(out, at);
-}
-
 static void put_place(const struct upsink_sink *sink, struct buf *out, int32_t partition,
                       struct upsink_slice topic, int64_t generation)
 {
@@ -138,21 +122,6 @@ static void put_place(const struct upsink_sink *sink, struct buf *out, int32_t p
     if (sink->view->several_topics)
         mg_put_text(out, "_upsink.topic", topic);
     mg_put_int64(out, "_upsink.generation", generation);
-}
-
-/* Within one partition and one generation, and by one measure: upsink_fence_judge says the same of these. */
-void mg_filter_wins(const struct upsink_sink *sink, struct buf *out, const struct upsink_change *change)
-{
-    bool by_version = change->flags & UPSINK_HAS_VERSION;
-    mg_put_text(out, "_id", change->key);
-    put_place(sink, out, change->partition, change->topic, change->generation);
-    if (by_version)
-        put_comparison(out, "_upsink.version", "$lt", change->version);
-    /* A delete that the row still tells of is one that nothing before it may undo. */
-    if (!by_version || sink->view->delete_mode == UPSINK_DELETE_SOFT)
-        put_comparison(out, "_upsink.offset", "$lt", change->offset);
-    put_other(out, "_upsink.event_id", change->event_id);
-    put_other(out, "_upsink.change_id", change->change_id);
 }
 
 void mg_filter_as_read(const struct upsink_sink *sink, struct buf *out, struct upsink_slice key,

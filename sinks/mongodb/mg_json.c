@@ -449,7 +449,6 @@ static void begin(struct run *run, struct mg_converter *converter, struct upsink
     *run = (struct run){
         .converter = converter, .out = out, .p = text.data, .end = text.data + text.len, .err = err};
     converter->member_count = 0;
-    converter->dollar = false;
     skip_space(run);
 }
 
@@ -469,7 +468,6 @@ static bool show_members(struct run *run)
     for (size_t i = 0; i < count; i++) {
         const char *name = run->out->data + members[i].at + 1;
         bool drop = false;
-        converter->dollar = converter->dollar || *name == '$';
         if (!run->see(run->context, name, members[i].name_len, name + members[i].name_len + 1,
                       (enum mg_type)(unsigned char)name[-1], &drop, run->err))
             return false;

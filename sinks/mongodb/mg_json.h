@@ -40,7 +40,6 @@ struct mg_converter {
     size_t member_count, member_capacity;
     struct mg_member *sorted;
     size_t sorted_capacity;
-    bool dollar; /* a member of the entity itself begins with $ */
 };
 
 void mg_converter_destroy(struct mg_converter *converter);

@@ -4,6 +4,11 @@
 
 enum { STATEMENTS_MAX = 20000 };
 
+static const char *list_name(const char *verb)
+{
+    return strcmp(verb, "insert") == 0 ? "documents" : strcmp(verb, "update") == 0 ? "updates" : "deletes";
+}
+
 static void begin(struct mg_request *request)
 {
     struct upsink_sink *sink = request->sink;
@@ -17,8 +22,7 @@ static void begin(struct mg_request *request)
     /* So that no dropped collection comes to life again by a write. */
     if (rows && sink->guards)
         mg_put_uuid(command, "collectionUUID", sink->uuid);
-    request->list =
-        mg_open_named(command, MG_ARRAY, strcmp(request->verb, "update") == 0 ? "updates" : "deletes");
+    request->list = mg_open_named(command, MG_ARRAY, list_name(request->verb));
 }
 
 /* Names of fields and indexes only: the server's text quotes values. */
@@ -99,7 +103,8 @@ static bool take_inserted(struct mg_request *request, const bson_t *reply, struc
     return true;
 }
 
-/* Everything that was not reported is as it was asked for. */
+/* What was not reported is as it was asked for, or its condition did not hold and nothing changed: an update
+ * says only how many changed. */
 static bool take_rest(struct mg_request *request, const struct mg_outcome *outcome, struct upsink_error *err)
 {
     for (uint32_t i = 0; i < request->count; i++)
@@ -109,23 +114,37 @@ static bool take_rest(struct mg_request *request, const struct mg_outcome *outco
     return true;
 }
 
+static bool is_uncertain(const struct mg_request *request, const bson_t *reply)
+{
+    int64_t left = 0;
+    for (uint32_t i = 0; i < request->count; i++)
+        left += request->sink->numbers[i] != UINT32_MAX;
+    return strcmp(request->verb, "update") == 0 && mg_reply_number(reply, "nModified", 0) != left;
+}
+
+static bool exchange(struct mg_request *request, struct upsink_error *err)
+{
+    bson_t reply;
+    bool ok = mg_run(request->sink, request->what, &request->sink->command, &reply, err) &&
+              take_errors(request, &reply, err) && take_inserted(request, &reply, err);
+    if (ok) {
+        struct mg_outcome rest = {.uncertain = is_uncertain(request, &reply)};
+        ok = take_rest(request, &rest, err);
+    }
+    bson_destroy(&reply);
+    return ok;
+}
+
 static bool send_command(struct mg_request *request, struct upsink_error *err)
 {
-    static const struct mg_outcome done = {.code = 0}, late = {.code = MG_UPDATE_CONFLICT};
+    static const struct mg_outcome late = {.code = MG_UPDATE_CONFLICT};
     struct upsink_sink *sink = request->sink;
-    bson_t reply;
     if (!request->count)
         return true;
     mg_close(&sink->command, request->list);
     mg_close(&sink->command, request->whole);
-    bool ok;
-    if (request->deadline_us && clock_monotonic_us() > request->deadline_us) {
-        ok = take_rest(request, &late, err);
-    } else {
-        ok = mg_run(sink, request->what, &sink->command, &reply, err) && take_errors(request, &reply, err) &&
-             take_inserted(request, &reply, err) && take_rest(request, &done, err);
-        bson_destroy(&reply);
-    }
+    bool is_late = request->deadline_us && clock_monotonic_us() > request->deadline_us;
+    bool ok = is_late ? take_rest(request, &late, err) : exchange(request, err);
     request->count = 0;
     return ok;
 }

@@ -7,6 +7,7 @@
 struct mg_outcome {
     int32_t code;     /* the server's; 0: done */
     bool inserted;    /* an update inserted a document */
+    bool uncertain;   /* of this and its neighbours at least one found its condition broken: read again */
     bool id_is_taken; /* the document with that _id is another one than the filter wants */
     char detail[160]; /* which index or field of a refused document */
 };
@@ -19,7 +20,7 @@ typedef bool mg_take_outcome(struct mg_request *request, uint32_t number, const 
 
 struct mg_request {
     struct upsink_sink *sink;
-    const char *verb; /* "update" or "delete" */
+    const char *verb; /* "insert", "update" or "delete" */
     const char *collection;
     const char *what; /* for messages: "write to" */
     mg_take_outcome *take;

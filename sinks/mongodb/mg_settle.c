@@ -1,17 +1,21 @@
-/* The slow way, for what the quick one does not know: fences are read, upsink_fence_judge decides, and what
- * is written is written only over what was read.
+/* Fences are read, upsink_fence_judge decides, and what is written is written only over what was read.
  *
  * A row and a delete fence of one entity are two documents. Each writer writes its own first (an upsert the
- * row, a delete the fence), takes away the other as it read it, and looks again at both where one may have
- * come in between: of two writers, the one that looks last sees both, and the older one goes. After a crash
- * in between both are there; the batch comes again, and does the same. */
+ * row, a delete the fence), takes away the other as it read it, and looks again where one may have come in
+ * between: of two writers, the one that looks last sees both, and the older one goes. After a crash in
+ * between both are there; the batch comes again, and does the same. */
 #include "mg_write.h"
 
 #include "clock.h"
 
 #include <time.h>
 
-enum { ROUNDS_MAX = 60, QUIET_ROUNDS = 4, PAUSE_MS = 10 };
+enum {
+    ROUNDS_MAX = 60,
+    QUIET_ROUNDS = 4,
+    PAUSE_MS = 10,
+    FRESH_US = 10000000 /* fences that were read longer ago are read again before anything is written */
+};
 
 /* As if the row's last change came now, against the delete. Ids say nothing of order. */
 static bool row_wins(const struct upsink_fence *row, const struct upsink_fence *side, int64_t floor)
@@ -88,11 +92,15 @@ static bool changes_row(const struct mg_work *work, const struct mg_item *item)
 /* Written: then what it takes the place of goes. */
 static void take_written(struct mg_work *work, struct mg_item *item, bool inserted)
 {
+    bool row = changes_row(work, item);
     work->batch->results[number_of(work, item)] = (struct upsink_result){UPSINK_APPLIED, NULL};
     item->cleanup = MG_KEEP;
-    if (changes_row(work, item) ? item->side.exists : item->row.exists)
-        item->cleanup = changes_row(work, item) ? MG_REMOVE_SIDE : MG_REMOVE_ROW;
-    item->progress = inserted || item->change->op == UPSINK_DELETE ? MG_VERIFY : MG_DONE;
+    if (row ? item->side.exists : item->row.exists)
+        item->cleanup = row ? MG_REMOVE_SIDE : MG_REMOVE_ROW;
+    if (item->change->op == UPSINK_DELETE)
+        item->progress = MG_VERIFY;
+    else
+        item->progress = inserted ? MG_INSERTED : MG_DONE;
 }
 
 static bool take_outcome(struct mg_request *request, uint32_t number, const struct mg_outcome *outcome,
@@ -100,33 +108,45 @@ static bool take_outcome(struct mg_request *request, uint32_t number, const stru
 {
     struct mg_work *work = request->context;
     struct mg_item *item = &work->items[number];
-    if (!outcome->code) {
-        take_written(work, item, outcome->inserted);
+    if (!outcome->code && !outcome->uncertain) {
+        take_written(work, item, !item->row.exists);
+        return true;
+    }
+    item->cleanup = MG_KEEP;
+    if (outcome->uncertain) {
+        work->batch->results[number] = (struct upsink_result){UPSINK_APPLIED, NULL};
+        item->progress = MG_VERIFY;
         return true;
     }
     item->progress = MG_JUDGE;
-    item->cleanup = MG_KEEP;
-    if (outcome->id_is_taken || outcome->code == MG_UPDATE_CONFLICT) {
-        work->raced++;
+    if (outcome->id_is_taken || outcome->code == MG_UPDATE_CONFLICT)
         return true;
-    }
     if (mg_code_meaning(outcome->code).cls != UPSINK_ERR_RECORD)
         return mg_fail_code(work->sink, request->what, outcome->code, err);
     item->progress = MG_DONE;
     return mg_reject_by_code(work, number, outcome, err);
 }
 
+enum put { PUT_INSERT, PUT_REPLACE, PUT_SIDE };
+
+static enum put put_of(const struct mg_work *work, const struct mg_item *item)
+{
+    if (!changes_row(work, item))
+        return PUT_SIDE;
+    return item->row.exists ? PUT_REPLACE : PUT_INSERT;
+}
+
 /* Builds and adds the statement; an entity that is no document is refused. */
-static bool add_put(struct mg_work *work, struct mg_request *request, struct mg_item *item, bool row,
+static bool add_put(struct mg_work *work, struct mg_request *request, struct mg_item *item, enum put put,
                     struct upsink_error *err)
 {
+    static bool (*const builders[])(struct mg_work *, const struct mg_item *, const struct upsink_fence *,
+                                    struct upsink_error *) = {mg_build_insert, mg_build_replace,
+                                                              mg_build_side};
     struct upsink_error why;
     const struct mg_known *newer = mg_newer(&item->row, &item->side, item->change->floor);
-    const struct upsink_fence *before = newer ? &newer->fence : NULL;
     uint32_t number = (uint32_t)number_of(work, item);
-    bool built =
-        row ? mg_build_row(work, item, false, before, &why) : mg_build_side(work, item, before, &why);
-    if (built)
+    if (builders[put](work, item, newer ? &newer->fence : NULL, &why))
         return mg_request_add(request, number, &work->sink->statement, err);
     if (why.cls != UPSINK_ERR_RECORD) {
         *err = why;
@@ -136,21 +156,20 @@ static bool add_put(struct mg_work *work, struct mg_request *request, struct mg_
     return mg_reject(work, number, &why, err);
 }
 
-static bool write_judged(struct mg_work *work, enum mg_which which, struct upsink_error *err)
+static bool write_judged(struct mg_work *work, enum put put, struct upsink_error *err)
 {
     struct upsink_sink *sink = work->sink;
     struct mg_request request = {.sink = sink,
-                                 .verb = "update",
-                                 .collection = which == MG_ROWS ? sink->collection : sink->fences,
+                                 .verb = put == PUT_INSERT ? "insert" : "update",
+                                 .collection = put == PUT_SIDE ? sink->fences : sink->collection,
                                  .what = "write to",
                                  .take = take_outcome,
                                  .context = work,
-                                 .deadline_us = work->read_at_us + MG_FRESH_US};
+                                 .deadline_us = work->read_at_us + FRESH_US};
     for (size_t i = 0; i < work->count; i++) {
         struct mg_item *item = &work->items[i];
-        if (item->progress != MG_JUDGE || changes_row(work, item) != (which == MG_ROWS))
-            continue;
-        if (!add_put(work, &request, item, which == MG_ROWS, err))
+        if (item->progress == MG_JUDGE && put_of(work, item) == put &&
+            !add_put(work, &request, item, put, err))
             return false;
     }
     return mg_request_finish(&request, err);
@@ -194,6 +213,22 @@ static bool remove_older(struct mg_work *work, enum mg_which which, struct upsin
 
 /* --- rounds ------------------------------------------------------------------------------------------ */
 
+static bool is_inserted(const struct mg_item *item)
+{
+    return item->progress == MG_INSERTED;
+}
+
+/* A delete may have come between looking for its fence and inserting the row. */
+static bool look_after_inserts(struct mg_work *work, struct upsink_error *err)
+{
+    if (!mg_find_fences(work, MG_SIDES, is_inserted, err))
+        return false;
+    for (size_t i = 0; i < work->count; i++)
+        if (is_inserted(&work->items[i]))
+            work->items[i].progress = work->items[i].side.exists ? MG_VERIFY : MG_DONE;
+    return true;
+}
+
 static bool run_round(struct mg_work *work, size_t *open, struct upsink_error *err)
 {
     *open = 0;
@@ -208,8 +243,9 @@ static bool run_round(struct mg_work *work, size_t *open, struct upsink_error *e
     for (size_t i = 0; i < work->count; i++)
         if (is_open(&work->items[i]))
             decide(work, &work->items[i]);
-    return write_judged(work, MG_ROWS, err) && write_judged(work, MG_SIDES, err) &&
-           remove_older(work, MG_ROWS, err) && remove_older(work, MG_SIDES, err);
+    return write_judged(work, PUT_INSERT, err) && write_judged(work, PUT_REPLACE, err) &&
+           write_judged(work, PUT_SIDE, err) && remove_older(work, MG_ROWS, err) &&
+           remove_older(work, MG_SIDES, err) && look_after_inserts(work, err);
 }
 
 static bool is_stopping(const struct upsink_sink *sink)

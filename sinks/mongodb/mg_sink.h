@@ -56,7 +56,6 @@ struct upsink_sink {
     size_t item_capacity;
     uint32_t *numbers;  /* of the items behind the statements of a command */
     struct arena arena; /* fences that were read */
-    bool read_first;    /* most rows have fences that the quick way does not know how to judge */
 };
 
 /* --- mg_command.c: to the server and back --------------------------------------------------------- */
@@ -104,10 +103,8 @@ UPSINK_NODISCARD bool mg_fence_read(const struct upsink_sink *sink, const bson_t
 /* The fence that the entity has once the change is applied over `before` (NULL: none). */
 struct upsink_fence mg_fence_of(const struct upsink_fence *before, const struct upsink_change *change);
 
-/* Filters, as documents without their braces. */
-/* Only what the change surely wins against; some of it is left to mg_settle. */
-void mg_filter_wins(const struct upsink_sink *sink, struct buf *out, const struct upsink_change *change);
-/* The document as it was read: its fence is a serial number in all but name. */
+/* A filter without its braces: the document as it was read. Partition, offset and generation tell every state
+ * of an entity from every other. */
 void mg_filter_as_read(const struct upsink_sink *sink, struct buf *out, struct upsink_slice key,
                        const struct mg_known *known);
 

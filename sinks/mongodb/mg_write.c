@@ -1,7 +1,5 @@
 #include "mg_write.h"
 
-#include "clock.h"
-
 #include <stdlib.h>
 
 /* --- refused records ---------------------------------------------------------------------------------- */
@@ -27,107 +25,6 @@ bool mg_reject_by_code(struct mg_work *work, uint32_t number, const struct mg_ou
     upsink_error_detail(&why, "MongoDB error %d%s%.150s", (int)outcome->code, outcome->detail[0] ? ": " : "",
                         outcome->detail);
     return mg_reject(work, number, &why, err);
-}
-
-/* --- the quick way ------------------------------------------------------------------------------------- */
-
-static bool is_quick(const struct mg_item *item)
-{
-    return item->progress == MG_QUICK;
-}
-
-static bool is_inserted(const struct mg_item *item)
-{
-    return item->progress == MG_DONE && item->inserted;
-}
-
-/* Whatever went wrong with a record: its fences tell whether it would have won at all. */
-static bool take_outcome(struct mg_request *request, uint32_t number, const struct mg_outcome *outcome,
-                         struct upsink_error *err)
-{
-    struct mg_work *work = request->context;
-    struct mg_item *item = &work->items[number];
-    if (!outcome->code) {
-        work->batch->results[number] = (struct upsink_result){UPSINK_APPLIED, NULL};
-        item->progress = MG_DONE;
-        item->inserted = outcome->inserted;
-        return true;
-    }
-    item->progress = MG_JUDGE;
-    if (outcome->code != MG_UPDATE_CONFLICT && mg_code_meaning(outcome->code).cls != UPSINK_ERR_RECORD)
-        return mg_fail_code(work->sink, request->what, outcome->code, err);
-    work->raced += outcome->code == MG_DUPLICATE_KEY;
-    return true;
-}
-
-static bool write_quickly(struct mg_work *work, struct upsink_error *err)
-{
-    struct upsink_sink *sink = work->sink;
-    struct upsink_error why;
-    struct mg_request request = {.sink = sink,
-                                 .verb = "update",
-                                 .collection = sink->collection,
-                                 .what = "write to",
-                                 .take = take_outcome,
-                                 .context = work,
-                                 .deadline_us = work->read_at_us + MG_FRESH_US};
-    for (size_t i = 0; i < work->count; i++) {
-        struct mg_item *item = &work->items[i];
-        if (!is_quick(item))
-            continue;
-        if (item->side.exists || !mg_build_row(work, item, true, NULL, &why))
-            item->progress = MG_JUDGE;
-        else if (!mg_request_add(&request, (uint32_t)i, &sink->statement, err))
-            return false;
-    }
-    return mg_request_finish(&request, err);
-}
-
-/* A delete may have come between looking for its fence and inserting the row. */
-static bool verify_inserted(struct mg_work *work, struct upsink_error *err)
-{
-    if (!mg_find_fences(work, MG_SIDES, is_inserted, err))
-        return false;
-    for (size_t i = 0; i < work->count; i++)
-        if (is_inserted(&work->items[i]) && work->items[i].side.exists)
-            work->items[i].progress = MG_VERIFY;
-    return true;
-}
-
-static bool try_quickly(struct mg_work *work, struct upsink_error *err)
-{
-    size_t tried = 0;
-    for (size_t i = 0; i < work->count; i++) {
-        struct mg_item *item = &work->items[i];
-        if (item->change->op != UPSINK_UPSERT || work->sink->read_first)
-            continue;
-        item->progress = MG_QUICK;
-        tried++;
-    }
-    if (!tried)
-        return true;
-    work->read_at_us = clock_monotonic_us();
-    work->raced = 0;
-    if (!mg_find_fences(work, MG_SIDES, is_quick, err) || !write_quickly(work, err) ||
-        !verify_inserted(work, err))
-        return false;
-    /* Of a replay, every row is of an earlier generation. */
-    work->sink->read_first = tried >= 16 && work->raced > tried / 4;
-    return true;
-}
-
-/* Of the rows that were read, how many would the quick way have known? */
-static void look_at_fences(struct mg_work *work)
-{
-    size_t known = 0;
-    for (size_t i = 0; i < work->count; i++) {
-        const struct mg_item *item = &work->items[i];
-        const struct upsink_fence *fence = &item->row.fence;
-        known += !item->row.exists || (fence->partition == item->change->partition &&
-                                       fence->generation == item->change->generation);
-    }
-    if (known > work->count - work->count / 4)
-        work->sink->read_first = false;
 }
 
 /* --- a batch ------------------------------------------------------------------------------------------- */
@@ -191,11 +88,6 @@ bool mg_write(struct upsink_sink *sink, struct upsink_batch *batch, struct upsin
     if (!begin_work(&work, sink, batch, err) || !mg_check_emptied(sink, err) ||
         (!sink->guards && !mg_check_uuid(sink, err)) || !expect_deletes(&work, err))
         return false;
-    bool read_first = sink->read_first;
     sink->unconfirmed = true;
-    if (!try_quickly(&work, err) || !mg_settle(&work, err))
-        return false;
-    if (read_first)
-        look_at_fences(&work);
-    return note_upserts(&work, err);
+    return mg_settle(&work, err) && note_upserts(&work, err);
 }

@@ -5,9 +5,9 @@
 #include "mg_request.h"
 
 enum mg_progress {
-    MG_QUICK,  /* to be written under a filter that says it wins */
-    MG_JUDGE,  /* its fences have to be read first */
-    MG_VERIFY, /* written; but a row and a delete fence may both be there now: the older one has to go */
+    MG_JUDGE,    /* its fences have to be read, and judged by */
+    MG_INSERTED, /* a delete fence may have come in between: it has to be looked for */
+    MG_VERIFY,   /* written; but a row and a delete fence may both be there: the older one has to go */
     MG_DONE
 };
 
@@ -18,7 +18,6 @@ struct mg_item {
     struct mg_known row, side;
     enum mg_progress progress;
     enum mg_cleanup cleanup;
-    bool inserted;
 };
 
 struct mg_work {
@@ -26,7 +25,6 @@ struct mg_work {
     struct upsink_batch *batch;
     struct mg_item *items;
     size_t count;
-    size_t raced;       /* since somebody looked last */
     int64_t read_at_us; /* when fences were read last */
 };
 
@@ -36,10 +34,12 @@ enum mg_which { MG_ROWS, MG_SIDES };
 UPSINK_NODISCARD bool mg_find_fences(struct mg_work *work, enum mg_which which,
                                      bool (*wanted)(const struct mg_item *item), struct upsink_error *err);
 
-/* Builds statements of `update` in sink->statement: the document that the change makes, or the delete fence.
- */
-UPSINK_NODISCARD bool mg_build_row(struct mg_work *work, const struct mg_item *item, bool quick,
-                                   const struct upsink_fence *before, struct upsink_error *err);
+/* Build statements in sink->statement: a new row to insert; what takes the place of a row, if that is still
+ * the one that was read; the delete fence, likewise. */
+UPSINK_NODISCARD bool mg_build_insert(struct mg_work *work, const struct mg_item *item,
+                                      const struct upsink_fence *before, struct upsink_error *err);
+UPSINK_NODISCARD bool mg_build_replace(struct mg_work *work, const struct mg_item *item,
+                                       const struct upsink_fence *before, struct upsink_error *err);
 UPSINK_NODISCARD bool mg_build_side(struct mg_work *work, const struct mg_item *item,
                                     const struct upsink_fence *before, struct upsink_error *err);
 
@@ -49,15 +49,10 @@ UPSINK_NODISCARD bool mg_reject(struct mg_work *work, uint32_t number, const str
 UPSINK_NODISCARD bool mg_reject_by_code(struct mg_work *work, uint32_t number,
                                         const struct mg_outcome *outcome, struct upsink_error *err);
 
-/* Brings every item that is not done to its end, by reading fences and comparing them with
- * upsink_fence_judge. */
+/* Brings every item to its end. */
 UPSINK_NODISCARD bool mg_settle(struct mg_work *work, struct upsink_error *err);
 
 /* Of the two, the one that tells what holds; NULL: neither has a fence. */
 const struct mg_known *mg_newer(const struct mg_known *row, const struct mg_known *side, int64_t floor);
-
-enum {
-    MG_FRESH_US = 10000000
-}; /* fences that were read longer ago are read again before anything is inserted */
 
 #endif
