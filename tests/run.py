@@ -115,7 +115,7 @@ def suite_sinks(only):
 
 def suite_integration(only):
     # Most of these tests wait most of the time; each process has servers of its own.
-    words = ["/usr/bin/python3", "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "--tb=short",
+    words = ["/usr/bin/python3", "-m", "pytest", "-q", "-rfEsxXp", "-p", "no:cacheprovider", "--tb=short",
              "-n", os.environ.get("TEST_JOBS", "0" if only else "3"),
              *(d for d in ("tests/integration", "tests/chaos") if list((ROOT / d).glob("test_*.py")))]
     status, output = run(words + (["-k", only] if only else []), timeout=4800)
@@ -126,7 +126,7 @@ def suite_integration(only):
         else:
             failures.append(name)
     if status not in (0, 5 if only else 0) or not (results or only):
-        print(output[-30000:], flush=True)
+        print(output[max(0, output.find("= FAILURES =")):][:60000], flush=True)
         if not any(result != "PASSED" for result, _ in results):
             failures.append(f"pytest (exit status {status})")
 

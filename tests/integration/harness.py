@@ -22,8 +22,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 SERVERS = ROOT / "tests" / "servers"
 BUILD = ROOT / os.environ.get("BUILD", "build")
 UPSINK = BUILD / "upsink"
-# Sanitized builds are several times slower.
-PATIENCE = float(os.environ.get("PATIENCE", "1" if BUILD.name == "build" else "4"))
+# Sanitized builds are several times slower, and larger.
+SANITIZED = BUILD.name in ("build-asan", "build-tsan")
+PATIENCE = float(os.environ.get("PATIENCE", "4" if SANITIZED else "1"))
 
 
 def wait_until(condition, seconds=30, what="condition", every=0.05):

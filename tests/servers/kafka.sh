@@ -51,6 +51,7 @@ log.cleaner.enable=true
 log.cleaner.backoff.ms=500
 log.cleaner.dedupe.buffer.size=16777216
 log.retention.check.interval.ms=1000
+log.retention.ms=-1
 ${KAFKA_EXTRA:-}
 PROPERTIES
 }
