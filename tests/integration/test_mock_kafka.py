@@ -67,13 +67,16 @@ class Scene:
 
         harness.wait_until(produced_and_over, what=what, every=0.1)
 
+    def wait_committed(self):
+        harness.wait_until(lambda: sum(self.view.committed()) == self.produced,
+                           what=f"{self.produced} to be committed; {self.process.errors[-2000:]}")
+
     def assert_right(self):
         """All is there, in the books once, committed, and nobody had to read again."""
         self.produce(20)
         self.view.wait_caught_up(self.process)
         wait_ready(self.process)
-        harness.wait_until(lambda: sum(self.view.committed()) == self.produced,
-                           what=f"{self.produced} to be committed; {self.process.errors[-2000:]}")
+        self.wait_committed()
         assert harness.check_books(self.process.metrics(), self.view.name)[0] == self.produced
         assert {row.generation for row in self.view.target.rows().values()} == {1}
         assert self.process.stop() == 0, self.process.errors[-2000:]
@@ -136,8 +139,18 @@ def test_heartbeats_that_are_answered_with_errors_cost_no_record(scene):
 
 
 def test_commits_that_are_answered_with_errors_are_repeated(scene):
-    at_once({name: (scene, OFFSET_COMMIT, error) for name, error in {**GROUP_ERRORS, "timed out": REQUEST_TIMED_OUT}.items()},
-            play_while_running)
+    """Also where no further record comes."""
+    def play(error):
+        view = scene()
+        view.start()
+        view.wait_committed()
+        view.kafka.fail(OFFSET_COMMIT, error, error)
+        view.produce(20)
+        view.wait_committed()
+        assert view.kafka.failures_left(OFFSET_COMMIT) == 0
+        view.assert_right()
+
+    at_once({name: (error,) for name, error in {**GROUP_ERRORS, "timed out": REQUEST_TIMED_OUT}.items()}, play)
 
 
 def test_fetches_that_are_answered_with_errors_are_repeated(scene):
