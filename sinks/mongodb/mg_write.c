@@ -68,14 +68,18 @@ static bool expect_deletes(struct mg_work *work, struct upsink_error *err)
     return rows > deletes * OTHERS || mg_note_filled(work->sink, false, err);
 }
 
-static bool note_upserts(struct mg_work *work, struct upsink_error *err)
+/* `cleared`: by expect_deletes, in vain perhaps. */
+static bool note_rows(struct mg_work *work, bool cleared, struct upsink_error *err)
 {
+    struct upsink_sink *sink = work->sink;
     bool any = false;
-    if (work->sink->filled)
+    if (sink->filled)
         return true;
     for (size_t i = 0; !any && i < work->count; i++)
         any = work->batch->results[i].verdict == UPSINK_APPLIED && work->items[i].change->op == UPSINK_UPSERT;
-    return !any || mg_note_filled(work->sink, true, err);
+    if (!any && cleared && !mg_has_rows(sink, sink->collection, &any, err))
+        return false;
+    return !any || mg_note_filled(sink, true, err);
 }
 
 bool mg_write(struct upsink_sink *sink, struct upsink_batch *batch, struct upsink_error *err)
@@ -86,8 +90,9 @@ bool mg_write(struct upsink_sink *sink, struct upsink_batch *batch, struct upsin
     if (!batch->count)
         return true;
     if (!begin_work(&work, sink, batch, err) || !mg_check_emptied(sink, err) ||
-        (!sink->guards && !mg_check_uuid(sink, err)) || !expect_deletes(&work, err))
+        (!sink->guards && !mg_check_uuid(sink, err)))
         return false;
+    bool was_filled = sink->filled;
     sink->unconfirmed = true;
-    return mg_settle(&work, err) && note_upserts(&work, err);
+    return expect_deletes(&work, err) && mg_settle(&work, err) && note_rows(&work, was_filled, err);
 }

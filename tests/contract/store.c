@@ -79,6 +79,32 @@ static void do_sql(struct fixture *fixture, const char *sqlite, const char *post
     run_sql(fixture, is_kind("sqlite") ? sqlite : postgres, answer);
 }
 
+static bool has_collections(void)
+{
+    return is_kind("mongodb");
+}
+
+/* Python with `db`, the database, and `name`, the collection. */
+static void run_pymongo(struct fixture *fixture, const char *script, char answer[ANSWER_SIZE])
+{
+    char whole[2048];
+    snprintf(whole, sizeof whole,
+             "import pymongo, sys\ndb = pymongo.MongoClient(sys.argv[1]).get_default_database()\n"
+             "name = sys.argv[2]\n%s",
+             script);
+    run_program(
+        (const char *const[]){"/usr/bin/python3", "-c", whole, suite.url, fixture->table, script, NULL},
+        answer);
+}
+
+static bool do_pymongo(struct fixture *fixture, const char *script)
+{
+    char answer[ANSWER_SIZE];
+    if (has_collections())
+        run_pymongo(fixture, script, answer);
+    return has_collections();
+}
+
 /* The fake's own functions; NULL for another store. `store` is its name in the URL. */
 static const struct fake_sink_api *find_fake(const char **store)
 {
@@ -107,13 +133,13 @@ bool store_drop_table(struct fixture *fixture)
         fake->drop_table(store, fixture->table);
     else if (has_sql())
         do_sql(fixture, drop, drop);
-    return fake || has_sql();
+    return do_pymongo(fixture, "db.drop_collection(name)") || fake || has_sql();
 }
 
 bool store_replace_table(struct fixture *fixture)
 {
     if (!has_sql())
-        return false;
+        return do_pymongo(fixture, "db.drop_collection(name); db.create_collection(name)");
     do_sql(
         fixture,
         "BEGIN; DROP TABLE \"%T\"; CREATE TABLE \"%T\" (key TEXT PRIMARY KEY NOT NULL, doc TEXT NOT NULL, "
@@ -128,7 +154,7 @@ bool store_empty_table(struct fixture *fixture)
 {
     if (has_sql())
         do_sql(fixture, "DELETE FROM \"%T\"", "TRUNCATE \"%T\"");
-    return has_sql();
+    return do_pymongo(fixture, "db[name].delete_many({})") || has_sql();
 }
 
 bool store_make_other_table(struct fixture *fixture)
@@ -136,7 +162,7 @@ bool store_make_other_table(struct fixture *fixture)
     const char *make = "CREATE TABLE \"%T\" (a INTEGER)";
     if (has_sql())
         do_sql(fixture, make, make);
-    return has_sql();
+    return do_pymongo(fixture, "db.create_collection(name, capped=True, size=100000)") || has_sql();
 }
 
 bool store_refuse(struct fixture *fixture)
@@ -156,15 +182,21 @@ bool store_refuse(struct fixture *fixture)
                "ALTER TABLE \"%T\" ADD CONSTRAINT says_refused CHECK (key NOT LIKE '%refused%' AND doc::text "
                "NOT LIKE "
                "'%refused%')");
-    return fake || has_sql();
+    return do_pymongo(fixture,
+                      "no = {'$not': {'$regex': 'refused'}}\n"
+                      "db.command('collMod', name, validator={'_id': no, '_upsink.value': no, 'a': no})") ||
+           fake || has_sql();
 }
 
 bool store_count_rows(struct fixture *fixture, int64_t *count)
 {
     char answer[ANSWER_SIZE];
-    if (!has_sql())
+    if (has_collections())
+        run_pymongo(fixture, "print(db[name].count_documents({}))", answer);
+    else if (has_sql())
+        run_sql(fixture, "SELECT count(*) FROM \"%T\"", answer);
+    else
         return false;
-    run_sql(fixture, "SELECT count(*) FROM \"%T\"", answer);
     *count = strtoll(answer, NULL, 10);
     return true;
 }

@@ -184,7 +184,7 @@ static void odd_entities_come_back(void **state)
         "9223372036854775807",
         "-9223372036854775808",
         "18446744073709551616",
-        "123456789012345678901234567890.123456789012345678901234567890",
+        "1234567890123456789012345.678901234",
         "0.1",
         "1.10",
         "1e2",
@@ -199,7 +199,7 @@ static void odd_entities_come_back(void **state)
         "{\"a\\u0062\":1,\"\\\"\":2}",
         " \t\r\n{ \"a\" :\n1 , \"b\"\t:[ 1 ,2 ] }\n",
         "{\"z\":1,\"a\":2,\"m\":{\"y\":1,\"b\":2}}",
-        "{\"key\":\"x\",\"doc\":{},\"_upsink_version\":7,\"_upsink\":{\"v\":1}}",
+        "{\"key\":\"x\",\"doc\":{},\"_upsink_version\":7,\"a\":{\"_id\":1,\"_upsink\":{\"v\":1}}}",
         "\"'; DROP TABLE x; --\"",
         "{\"$set\":{\"a.b\":1}}",
         "\"\\\\N\"",
@@ -269,8 +269,11 @@ static void deep_and_large_entities_come_back_or_are_refused_alone(void **state)
 
 static void what_no_number_type_holds_comes_back_or_is_refused_alone(void **state)
 {
-    static const char *const entities[] = {"1e400",    "-1e400",   "[1e-400]",       "{\"a\":1e5000}",
-                                           "1e100000", "1e-20000", "1e1000000000000"};
+    static const char *const entities[] = {
+        "1e400",           "-1e400",
+        "[1e-400]",        "{\"a\":1e5000}",
+        "1e100000",        "1e-20000",
+        "1e1000000000000", "123456789012345678901234567890.123456789012345678901234567890"};
     struct fixture *fixture = *state;
     fixture_open(fixture);
     for (size_t i = 0; i < sizeof entities / sizeof *entities; i++) {
@@ -280,6 +283,27 @@ static void what_no_number_type_holds_comes_back_or_is_refused_alone(void **stat
         change.entity = upsink_slice_of(entities[i]);
         write_among_neighbours(fixture, change);
     }
+}
+
+/* Where a store has documents of its own, the names of what it keeps beside the entity. */
+static void fields_with_the_names_of_the_sinks_own_come_back_or_are_refused_alone(void **state)
+{
+    static const char *const entities[] = {
+        "{\"_upsink\":{\"v\":1}}", "{\"_upsink\":null,\"a\":1}",    "{\"_id\":7}",
+        "{\"_id\":\"other\"}",     "{\"\\u005fupsink\":{\"a\":1}}", "{\"deleted_at\":\"x\"}"};
+    struct fixture *fixture = *state;
+    fixture_open(fixture);
+    for (size_t i = 0; i < sizeof entities / sizeof *entities; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "key-%zu", i);
+        struct upsink_change change = make_upsert(fixture, key, 1);
+        change.entity = upsink_slice_of(entities[i]);
+        write_among_neighbours(fixture, change);
+    }
+    /* An _id that is the key is none of them. */
+    struct upsink_change change = make_upsert(fixture, "the key", 1);
+    change.entity = upsink_slice_of("{\"a\":1,\"_id\":\"the key\",\"b\":2}");
+    write_among_neighbours(fixture, change);
 }
 
 static void an_escaped_nul_comes_back_or_is_refused_alone(void **state)
@@ -308,6 +332,7 @@ static const struct CMUnitTest tests[] = {
     CONTRACT_TEST(odd_entities_come_back),
     CONTRACT_TEST(deep_and_large_entities_come_back_or_are_refused_alone),
     CONTRACT_TEST(what_no_number_type_holds_comes_back_or_is_refused_alone),
+    CONTRACT_TEST(fields_with_the_names_of_the_sinks_own_come_back_or_are_refused_alone),
     CONTRACT_TEST(an_escaped_nul_comes_back_or_is_refused_alone),
 };
 
