@@ -98,7 +98,7 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libupsink.a $(SINK_A
 $(BUILD)/tests/integration/%: $(BUILD)/obj/tests/integration/%.o $(BUILD)/libupsink.a $(SINK_ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $< -Wl,--start-group $(SINK_ARCHIVES) $(BUILD)/libupsink.a -Wl,--end-group $(LIBS) $(foreach s,$(SINKS),$(LIBS_$(s))) -lcmocka -o $@
-$(BUILD)/obj/tests/integration/%.o: EXTRA_CPPFLAGS = $(CPPFLAGS_postgres)
+$(BUILD)/obj/tests/integration/%.o: EXTRA_CPPFLAGS = $(CPPFLAGS_postgres) $(CPPFLAGS_mongodb)
 
 $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libupsink.a
 	@mkdir -p $(@D)

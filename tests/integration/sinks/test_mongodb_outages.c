@@ -1,0 +1,205 @@
+/* What happens to a batch when MongoDB, or the way to it, fails. */
+#include "mongodb_help.h"
+
+#include <signal.h>
+
+static void fail_next(struct desk *desk, const char *commands, const char *how)
+{
+    forget(ask(desk, "admin",
+               "{'configureFailPoint':'failCommand','mode':{'times':1},'data':{'failCommands':[%s],%s}}",
+               commands, how));
+}
+
+static void end_failures(struct desk *desk)
+{
+    forget(ask(desk, "admin", "{'configureFailPoint':'failCommand','mode':'off'}"));
+}
+
+/* What the connector does after a failure: until it is done. */
+static void repeat(struct desk *desk, const struct upsink_change *changes, size_t count, int64_t next_offset)
+{
+    struct upsink_result results[64];
+    for (int tries = 0; tries < 200; tries++) {
+        type->abort(desk->sink);
+        if (type->prepare(desk->sink, NULL, &desk->err) && try_write(desk, changes, count, results) &&
+            try_commit(desk, next_offset))
+            return;
+        if (desk->err.cls != UPSINK_ERR_OUTAGE)
+            break;
+        usleep(100000);
+    }
+    need(desk, false, "the repeated batch");
+}
+
+static void a_killed_server_is_an_outage_and_the_batch_goes_in_after_its_restart(void **state)
+{
+    struct desk *desk = *state;
+    struct upsink_result results[3];
+    const struct upsink_change changes[3] = {upsert("a", 10, "{\"n\":2}"), upsert("b", 11, "{\"n\":1}"),
+                                             tombstone("c", 12)};
+    desk_open(desk);
+    assert_int_equal(apply(desk, upsert("a", 1, "{\"n\":1}")), UPSINK_APPLIED);
+    assert_int_equal(apply(desk, upsert("c", 2, "{\"n\":1}")), UPSINK_APPLIED);
+    server("kill9");
+    assert_false(try_write(desk, changes, 3, results));
+    assert_int_equal(desk->err.cls, UPSINK_ERR_OUTAGE);
+    type->abort(desk->sink);
+    assert_false(type->prepare(desk->sink, NULL, &desk->err));
+    assert_int_equal(desk->err.cls, UPSINK_ERR_OUTAGE);
+    assert_string_equal(desk->err.code, "sink_unreachable");
+    server("restart");
+    desk_connect(desk);
+    repeat(desk, changes, 3, 13);
+    assert_string_equal(look(desk, "orders", "a", "n"), "{ \"$numberLong\" : \"2\" }");
+    assert_string_equal(look(desk, "orders", "c", ""), "");
+    assert_string_equal(look(desk, "_upsink_deleted_orders", "c", "_upsink.deleted"), "true");
+}
+
+/* What was acknowledged by one primary alone may be gone with it: the position must not pass it. */
+static void another_primary_between_write_and_commit_repeats_the_batch(void **state)
+{
+    struct desk *desk = *state;
+    struct upsink_result result;
+    struct upsink_change change = upsert("a", 5, "{\"n\":1}");
+    desk_open(desk);
+    need(desk, try_write(desk, &change, 1, &result), "write");
+    server("kill9");
+    server("restart");
+    desk_connect(desk);
+    int64_t before = desk->position.next_offset;
+    for (int tries = 0; tries < 3; tries++) {
+        assert_false(try_commit(desk, 6));
+        assert_int_equal(desk->err.cls, UPSINK_ERR_OUTAGE);
+    }
+    type->abort(desk->sink);
+    need(desk, type->prepare(desk->sink, NULL, &desk->err), "prepare");
+    need(desk, type->claim(desk->sink, &desk->position, &desk->err), "claim");
+    assert_int_equal(desk->position.next_offset, before);
+    repeat(desk, &change, 1, 6);
+    assert_string_equal(look(desk, "orders", "a", "n"), "{ \"$numberLong\" : \"1\" }");
+}
+
+static void a_stale_upsert_stays_out_after_a_delete_and_a_restart_of_both(void **state)
+{
+    struct desk *desk = *state;
+    struct upsink_change late = upsert("a", 2, "{\"n\":2}");
+    desk_open(desk);
+    apply(desk, upsert("a", 1, "{\"n\":1}"));
+    apply(desk, tombstone("a", 3));
+    desk_close(desk);
+    server("kill9");
+    server("restart");
+    desk_connect(desk);
+    desk_open(desk);
+    assert_int_equal(desk->position.next_offset, 4);
+    assert_int_equal(apply(desk, late), UPSINK_STALE);
+    assert_string_equal(look(desk, "orders", "a", ""), "");
+    assert_int_equal(apply(desk, upsert("a", 4, "{\"n\":4}")), UPSINK_APPLIED);
+    assert_string_equal(look(desk, "_upsink_deleted_orders", "a", ""), "");
+}
+
+static void a_primary_that_steps_down_is_an_outage(void **state)
+{
+    struct desk *desk = *state;
+    struct upsink_result result;
+    struct upsink_change change = upsert("a", 5, "{\"n\":5}");
+    desk_open(desk);
+    forget(ask(desk, "admin", "{'replSetStepDown':2,'force':true}"));
+    assert_false(try_write(desk, &change, 1, &result) && try_commit(desk, 6));
+    assert_int_equal(desk->err.cls, UPSINK_ERR_OUTAGE);
+    repeat(desk, &change, 1, 6);
+    assert_string_equal(look(desk, "orders", "a", "n"), "{ \"$numberLong\" : \"5\" }");
+}
+
+static void every_failure_of_a_command_has_its_class(void **state)
+{
+    static const struct {
+        const char *how;
+        enum upsink_error_class cls;
+        const char *code;
+    } cases[] = {
+        {"'errorCode':10107", UPSINK_ERR_OUTAGE, "sink_read_only"},
+        {"'errorCode':189", UPSINK_ERR_OUTAGE, "sink_unavailable"},
+        {"'errorCode':91", UPSINK_ERR_OUTAGE, "sink_unavailable"},
+        {"'errorCode':11602", UPSINK_ERR_OUTAGE, "sink_unavailable"},
+        {"'errorCode':6", UPSINK_ERR_OUTAGE, "sink_unreachable"},
+        {"'errorCode':112", UPSINK_ERR_OUTAGE, "sink_busy"},
+        {"'errorCode':50", UPSINK_ERR_OUTAGE, "sink_timeout"},
+        {"'errorCode':14031", UPSINK_ERR_OUTAGE, "sink_full"},
+        {"'errorCode':13", UPSINK_ERR_REFUSED, "permission_denied"},
+        {"'errorCode':18", UPSINK_ERR_REFUSED, "credentials_refused"},
+        {"'errorCode':121", UPSINK_ERR_UNKNOWN, "sink_error"}, /* no record is at fault for a command */
+        {"'errorCode':11000", UPSINK_ERR_UNKNOWN, "sink_error"},
+        {"'errorCode':424242", UPSINK_ERR_UNKNOWN, "sink_error"},
+        {"'closeConnection':true", UPSINK_ERR_OUTAGE, NULL},
+        {"'writeConcernError':{'code':64,'errmsg':'waiting for replication timed out'}", UPSINK_ERR_OUTAGE,
+         "write_not_replicated"},
+        {"'writeConcernError':{'code':91,'errmsg':'shutdown in progress'}", UPSINK_ERR_OUTAGE,
+         "sink_unavailable"},
+        {"'writeConcernError':{'code':79,'errmsg':'no such mode'}", UPSINK_ERR_FATAL, "bad_write_concern"},
+    };
+    struct desk *desk = *state;
+    struct upsink_result result;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct upsink_change change = upsert("a", (int64_t)i, "{\"n\":1}");
+        desk_open(desk);
+        fail_next(desk, "'insert','update'", cases[i].how);
+        if (try_write(desk, &change, 1, &result) && try_commit(desk, (int64_t)i + 1))
+            fail_msg("%s went unnoticed", cases[i].how);
+        end_failures(desk);
+        if (desk->err.cls != cases[i].cls || (cases[i].code && strcmp(cases[i].code, desk->err.code) != 0))
+            fail_msg("%s: class %d, %s: %s", cases[i].how, (int)desk->err.cls, desk->err.code,
+                     desk->err.text);
+        repeat(desk, &change, 1, (int64_t)i + 1);
+        assert_string_equal(look(desk, "orders", "a", "n"), "{ \"$numberLong\" : \"1\" }");
+    }
+}
+
+/* The write stands, the answer does not come: repeating it changes nothing. */
+static void a_lost_answer_makes_no_second_change(void **state)
+{
+    struct desk *desk = *state;
+    struct upsink_result result;
+    struct upsink_change change = upsert("a", 5, "{\"n\":5}");
+    desk_open(desk);
+    fail_next(desk, "'insert'", "'writeConcernError':{'code':64,'errmsg':'x'}");
+    assert_false(try_write(desk, &change, 1, &result));
+    assert_string_equal(look(desk, "orders", "a", "n"), "{ \"$numberLong\" : \"5\" }");
+    type->abort(desk->sink);
+    need(desk, type->prepare(desk->sink, NULL, &desk->err), "prepare");
+    assert_int_equal(apply(desk, change), UPSINK_STALE);
+    assert_string_equal(look(desk, "orders", "a", "_upsink.offset"), "{ \"$numberLong\" : \"5\" }");
+}
+
+static void a_frozen_server_is_given_up_after_the_timeout(void **state)
+{
+    struct desk *desk = *state;
+    struct upsink_result result;
+    struct upsink_change change = upsert("a", 1, "{}");
+    desk->view.timeout_us = CLOCK_SECOND;
+    desk_open(desk);
+    int64_t begin = clock_monotonic_us();
+    kill((pid_t)server_pid, SIGSTOP);
+    bool done = try_write(desk, &change, 1, &result);
+    int64_t took = clock_monotonic_us() - begin;
+    kill((pid_t)server_pid, SIGCONT);
+    assert_false(done);
+    assert_int_equal(desk->err.cls, UPSINK_ERR_OUTAGE);
+    assert_string_equal(desk->err.code, "sink_timeout");
+    assert_in_range(took, CLOCK_SECOND, 20 * CLOCK_SECOND);
+    repeat(desk, &change, 1, 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        DESK_TEST(a_killed_server_is_an_outage_and_the_batch_goes_in_after_its_restart),
+        DESK_TEST(another_primary_between_write_and_commit_repeats_the_batch),
+        DESK_TEST(a_stale_upsert_stays_out_after_a_delete_and_a_restart_of_both),
+        DESK_TEST(a_primary_that_steps_down_is_an_outage),
+        DESK_TEST(every_failure_of_a_command_has_its_class),
+        DESK_TEST(a_lost_answer_makes_no_second_change),
+        DESK_TEST(a_frozen_server_is_given_up_after_the_timeout),
+    };
+    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}
