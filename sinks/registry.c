@@ -23,6 +23,8 @@ static const struct {
     {"mongodb+srv", "mongodb"},
     {"postgres", "postgres"},
     {"postgresql", "postgres"},
+    {"redis", "redis"},
+    {"rediss", "redis"},
     {"sqlite", "sqlite"},
     {"stdout", "stdout"},
 };
