@@ -25,7 +25,7 @@ import psycopg2  # noqa: E402
 
 RATE, DURATION, PARTITIONS = (int(os.environ.get(name, default)) for name, default in
                              (("RATE", "1000"), ("DURATION", "30"), ("PARTITIONS", "4")))
-WARM_UP = 3
+WARM_UP = 10  # the broker compiles its code meanwhile
 BAR_MS = 150
 TOPIC, VIEW = "orders", "latency"
 
