@@ -1,6 +1,7 @@
 /* What happens to a batch when MongoDB, or the way to it, fails. */
 #include "mongodb_help.h"
 
+#include <pthread.h>
 #include <signal.h>
 
 static void fail_next(struct desk *desk, const char *commands, const char *how)
@@ -171,6 +172,91 @@ static void a_lost_answer_makes_no_second_change(void **state)
     assert_string_equal(look(desk, "orders", "a", "_upsink.offset"), "{ \"$numberLong\" : \"5\" }");
 }
 
+/* One that is held up on its way to the server, with what it knew before. */
+struct slow {
+    struct desk *desk;
+    struct upsink_change change;
+    struct upsink_result result;
+    bool done;
+};
+
+static void *write_slowly(void *context)
+{
+    struct slow *slow = context;
+    slow->done = try_write(slow->desk, &slow->change, 1, &slow->result);
+    return NULL;
+}
+
+/* `slow` is written by one sink, which is stopped before its command runs; `quick` by another meanwhile. */
+static void overtake(struct desk *desk, const char *command, struct upsink_change slow,
+                     struct upsink_change quick)
+{
+    struct desk other = {.admin = desk->admin, .view = desk->view};
+    struct slow writer = {.desk = desk, .change = slow};
+    pthread_t thread;
+    arena_init(&other.arena, 0);
+    need(&other, type->open(&other.sink, &other.view, NULL, &other.err), "open");
+    need(&other, type->prepare(other.sink, NULL, &other.err), "prepare");
+    other.position = (struct upsink_position){.topic = UPSINK_SLICE_LIT("orders"), .partition = 1};
+    need(&other, type->claim(other.sink, &other.position, &other.err), "claim");
+    fail_next(desk, command, "'blockConnection':true,'blockTimeMS':1500");
+    assert_int_equal(pthread_create(&thread, NULL, write_slowly, &writer), 0);
+    usleep(500000);
+    assert_int_equal(apply(&other, quick), UPSINK_APPLIED);
+    pthread_join(thread, NULL);
+    need(desk, writer.done, "the slow write");
+    need(desk, try_commit(desk, slow.offset + 1), "commit");
+    type->close(other.sink);
+    arena_destroy(&other.arena);
+}
+
+static struct upsink_change in_partition_1(struct upsink_change change, int64_t timestamp)
+{
+    change.partition = 1;
+    change.timestamp = timestamp;
+    return change;
+}
+
+static void a_write_that_was_overtaken_does_not_undo_a_newer_one(void **state)
+{
+    struct desk *desk = *state;
+    desk_open(desk);
+    apply(desk, upsert("a", 1, "{\"n\":1}"));
+    struct upsink_change slow = upsert("a", 2, "{\"n\":2}");
+    overtake(desk, "'update'", slow, in_partition_1(upsert("a", 1, "{\"n\":3}"), slow.timestamp + 1));
+    assert_string_equal(look(desk, "orders", "a", "n"), "{ \"$numberLong\" : \"3\" }");
+}
+
+static void a_write_that_was_overtaken_by_an_older_one_still_stands(void **state)
+{
+    struct desk *desk = *state;
+    desk_open(desk);
+    apply(desk, upsert("a", 1, "{\"n\":1}"));
+    struct upsink_change slow = upsert("a", 2, "{\"n\":2}");
+    overtake(desk, "'update'", slow, in_partition_1(upsert("a", 1, "{\"n\":3}"), slow.timestamp - 1));
+    assert_string_equal(look(desk, "orders", "a", "n"), "{ \"$numberLong\" : \"2\" }");
+}
+
+static void a_new_row_that_a_delete_overtook_does_not_stay(void **state)
+{
+    struct desk *desk = *state;
+    desk_open(desk);
+    struct upsink_change slow = upsert("a", 2, "{\"n\":2}");
+    overtake(desk, "'insert'", slow, in_partition_1(tombstone("a", 1), slow.timestamp + 1));
+    assert_string_equal(look(desk, "orders", "a", ""), "");
+    assert_string_equal(look(desk, "_upsink_deleted_orders", "a", "_upsink.deleted"), "true");
+}
+
+static void a_delete_that_a_newer_row_overtook_does_not_take_it(void **state)
+{
+    struct desk *desk = *state;
+    desk_open(desk);
+    apply(desk, upsert("a", 1, "{\"n\":1}"));
+    struct upsink_change slow = tombstone("a", 2);
+    overtake(desk, "'delete'", slow, in_partition_1(upsert("a", 1, "{\"n\":3}"), slow.timestamp + 1));
+    assert_string_equal(look(desk, "orders", "a", "n"), "{ \"$numberLong\" : \"3\" }");
+}
+
 static void a_frozen_server_is_given_up_after_the_timeout(void **state)
 {
     struct desk *desk = *state;
@@ -199,6 +285,10 @@ int main(void)
         DESK_TEST(a_primary_that_steps_down_is_an_outage),
         DESK_TEST(every_failure_of_a_command_has_its_class),
         DESK_TEST(a_lost_answer_makes_no_second_change),
+        DESK_TEST(a_write_that_was_overtaken_does_not_undo_a_newer_one),
+        DESK_TEST(a_write_that_was_overtaken_by_an_older_one_still_stands),
+        DESK_TEST(a_new_row_that_a_delete_overtook_does_not_stay),
+        DESK_TEST(a_delete_that_a_newer_row_overtook_does_not_take_it),
         DESK_TEST(a_frozen_server_is_given_up_after_the_timeout),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
