@@ -94,6 +94,8 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libupsink.a $(SINK_A
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $< -Wl,--start-group $(SINK_ARCHIVES) $(BUILD)/libupsink.a -Wl,--end-group $(LIBS) $(foreach s,$(SINKS),$(LIBS_$(s))) -lcmocka -o $@
 
+$(BUILD)/obj/tests/unit/sinks/mongodb/%.o: EXTRA_CPPFLAGS = $(CPPFLAGS_mongodb)
+
 # Tests of one sink against its real server.
 $(BUILD)/tests/integration/%: $(BUILD)/obj/tests/integration/%.o $(BUILD)/libupsink.a $(SINK_ARCHIVES)
 	@mkdir -p $(@D)
