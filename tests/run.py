@@ -97,8 +97,8 @@ class Server:
 
 
 def suite_contract(only):
-    with Server("postgres") as env, Server("mongodb") as mongodb, tempfile.TemporaryDirectory() as directory:
-        urls = {"mongodb": mongodb["MONGODB_URL"], "fake": "fake:", "fakeplain": "fakeplain:", "sqlite": f"sqlite:{directory}/contract.db", "postgres": env["POSTGRES_URL"], "stdout": "stdout:"}
+    with Server("postgres") as env, Server("mongodb") as mongodb, Server("redis") as redis, tempfile.TemporaryDirectory() as directory:
+        urls = {"redis": redis["REDIS_APP_URL"], "redis hash": redis["REDIS_URL"] + "?type=hash", "mongodb": mongodb["MONGODB_URL"], "fake": "fake:", "fakeplain": "fakeplain:", "sqlite": f"sqlite:{directory}/contract.db", "postgres": env["POSTGRES_URL"], "stdout": "stdout:"}
         fewer = {"mongodb": ("--cases", "100")}  # several round trips for every step
         for name, url in urls.items():
             run_cmocka(BUILD / "tests/contract/suite", f"contract {name}", "--sink", url, *fewer.get(name, ()), only=only,

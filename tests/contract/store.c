@@ -105,6 +105,35 @@ static bool do_pymongo(struct fixture *fixture, const char *script)
     return has_collections();
 }
 
+static bool has_keys(void)
+{
+    return is_kind("redis");
+}
+
+/* Lua with ARGV[1], the prefix. */
+static void run_redis(struct fixture *fixture, const char *script, char answer[ANSWER_SIZE])
+{
+    struct url url;
+    char port[16];
+    assert_true(url_parse(&url, suite.url, NULL));
+    snprintf(port, sizeof port, "%d", (int)url.port);
+    run_program((const char *const[]){"redis-cli", "-e", "-h", url.host, "-p", port, "EVAL", script, "0",
+                                      fixture->table, NULL},
+                answer);
+    url_clear(&url);
+}
+
+static bool do_redis(struct fixture *fixture, const char *script)
+{
+    char answer[ANSWER_SIZE];
+    if (has_keys())
+        run_redis(fixture, script, answer);
+    return has_keys();
+}
+
+#define REDIS_DELETE_ROWS                                                                                    \
+    "for _, key in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do redis.call('DEL', key) end "
+
 /* The fake's own functions; NULL for another store. `store` is its name in the URL. */
 static const struct fake_sink_api *find_fake(const char **store)
 {
@@ -133,7 +162,9 @@ bool store_drop_table(struct fixture *fixture)
         fake->drop_table(store, fixture->table);
     else if (has_sql())
         do_sql(fixture, drop, drop);
-    return do_pymongo(fixture, "db.drop_collection(name)") || fake || has_sql();
+    return do_pymongo(fixture, "db.drop_collection(name)") ||
+           do_redis(fixture, REDIS_DELETE_ROWS "redis.call('DEL', '_upsink:target:' .. ARGV[1])") || fake ||
+           has_sql();
 }
 
 bool store_replace_table(struct fixture *fixture)
@@ -154,7 +185,8 @@ bool store_empty_table(struct fixture *fixture)
 {
     if (has_sql())
         do_sql(fixture, "DELETE FROM \"%T\"", "TRUNCATE \"%T\"");
-    return do_pymongo(fixture, "db[name].delete_many({})") || has_sql();
+    return do_pymongo(fixture, "db[name].delete_many({})") || do_redis(fixture, REDIS_DELETE_ROWS) ||
+           has_sql();
 }
 
 bool store_make_other_table(struct fixture *fixture)
@@ -162,7 +194,8 @@ bool store_make_other_table(struct fixture *fixture)
     const char *make = "CREATE TABLE \"%T\" (a INTEGER)";
     if (has_sql())
         do_sql(fixture, make, make);
-    return do_pymongo(fixture, "db.create_collection(name, capped=True, size=100000)") || has_sql();
+    return do_pymongo(fixture, "db.create_collection(name, capped=True, size=100000)") ||
+           do_redis(fixture, "redis.call('RPUSH', ARGV[1] .. 'x', 'y')") || has_sql();
 }
 
 bool store_refuse(struct fixture *fixture)
@@ -193,10 +226,19 @@ bool store_count_rows(struct fixture *fixture, int64_t *count)
     char answer[ANSWER_SIZE];
     if (has_collections())
         run_pymongo(fixture, "print(db[name].count_documents({}))", answer);
+    else if (has_keys())
+        run_redis(fixture, "return #redis.call('KEYS', ARGV[1] .. '*')", answer);
     else if (has_sql())
         run_sql(fixture, "SELECT count(*) FROM \"%T\"", answer);
     else
         return false;
     *count = strtoll(answer, NULL, 10);
     return true;
+}
+
+bool store_holds(struct upsink_slice entity)
+{
+    bool is_hash = has_keys() && strstr(suite.url, "type=hash");
+    return !is_hash ||
+           (entity.len > 2 && entity.data[0] == '{' && !memmem(entity.data, entity.len, ":null", 5));
 }

@@ -1,5 +1,5 @@
 /* What people do to a store behind the sink's back, and what they see in it. By kind of store: SQLite's and
- * PostgreSQL's own command-line tools, pymongo, and the fake's own functions. */
+ * PostgreSQL's own command-line tools, redis-cli, pymongo, and the fake's own functions. */
 #ifndef UPSINK_CONTRACT_STORE_H
 #define UPSINK_CONTRACT_STORE_H
 
@@ -20,5 +20,9 @@ bool store_make_other_table(struct fixture *fixture);
 bool store_refuse(struct fixture *fixture);
 /* The rows that somebody sees who reads the table. */
 bool store_count_rows(struct fixture *fixture, int64_t *count);
+
+/* Whether the store has a place for such an entity (compact JSON); Redis' hashes have none for what is not an
+ * object with fields, nor for null. */
+bool store_holds(struct upsink_slice entity);
 
 #endif

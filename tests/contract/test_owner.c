@@ -149,7 +149,8 @@ static void *write_batches(void *context)
                 .generation = 1,
             };
             writer->latest[first + i * 2] = changes[i].timestamp;
-            changes[i].entity = changes[i].op == UPSINK_UPSERT ? UPSINK_SLICE_LIT("{}") : UPSINK_SLICE_ABSENT;
+            changes[i].entity =
+                changes[i].op == UPSINK_UPSERT ? UPSINK_SLICE_LIT("{\"a\":1}") : UPSINK_SLICE_ABSENT;
             pointers[i] = &changes[i];
         }
         for (int tries = 0; tries < 50 && !writer->trouble && !write_once(writer, pointers); tries++)
