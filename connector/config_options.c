@@ -255,7 +255,6 @@ static const struct config_option view_options[] = {
     {.name = "redis", .type = OPTION_LATER, .help = "Settings of the Redis sink"},
     {.name = "elasticsearch", .type = OPTION_LATER, .help = "Settings of the Elasticsearch sink"},
     {.name = "opensearch", .type = OPTION_LATER, .help = "Settings of the OpenSearch sink"},
-    {.name = "mongodb", .type = OPTION_LATER, .help = "Settings of the MongoDB sink"},
     {0},
 };
 

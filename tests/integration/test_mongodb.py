@@ -1,5 +1,6 @@
 """The whole service into MongoDB: a real Kafka, a real replica set, and the program as a user runs it."""
 
+import datetime
 import decimal
 import time
 import uuid
@@ -97,6 +98,13 @@ def test_numbers_and_names_arrive_as_they_were_sent(make_view, collection):
     assert document["big"] == 9007199254740993 and isinstance(document["big"], bson.Int64)
     assert document["exact"].to_decimal() == decimal.Decimal("0.1234567890123456789")
     assert document["price"] == 19.9 and document["a.b"] == {"$gt": 1} and document["$top"] == "x"
+
+
+def test_the_views_settings_reach_the_sink(make_view, collection):
+    view = make_view(collection, rules=VERSIONED, mongodb={"dates": "/data/lastUpdated", "write_concern": "1"})
+    view.produce([("a", event("a", 1))])
+    view.run_to_end()
+    assert collection.orders.find_one()["lastUpdated"] == datetime.datetime(2026, 1, 1, 0, 0, 1)
 
 
 def test_a_refused_record_is_a_dead_letter_and_its_neighbours_are_not(make_view, collection):
