@@ -101,6 +101,8 @@ bool rd_fail_reply(struct upsink_sink *sink, const redisReply *reply, const char
     /* The name that led to a server that is no primary any more may lead to the new one. */
     if (meaning.cls == UPSINK_ERR_OUTAGE || meaning.cls == UPSINK_ERR_REFUSED)
         sink->broken = true;
+    if (meaning.cls == UPSINK_ERR_TARGET_LOST)
+        rd_forget_known(sink); /* the caller learns of it here */
     upsink_fail(err, meaning.cls, meaning.code, "can't %s: %s answers %s: %s", doing, sink->description,
                 *word ? word : "with an error", meaning.hint);
     upsink_error_detail(err, "%s", word);
