@@ -29,6 +29,8 @@ static struct upsink_slice find_kind(const char *url)
     struct upsink_slice scheme = find_scheme(url);
     if (upsink_slice_is(scheme, "mongodb+srv"))
         return UPSINK_SLICE_LIT("mongodb");
+    if (upsink_slice_is(scheme, "rediss"))
+        return UPSINK_SLICE_LIT("redis");
     return upsink_slice_is(scheme, "postgresql") ? UPSINK_SLICE_LIT("postgres") : scheme;
 }
 
