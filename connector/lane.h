@@ -40,6 +40,7 @@ struct lane {
     int64_t group_offset; /* last committed to Kafka, -1 none */
     struct window window;
     struct metrics_partition *metrics;
+    bool leaderless;   /* guarded by the view's lock: no broker has it, as Kafka says now and then */
     bool troubled;     /* of the worker: it could not be read, and nothing came since; survives a restart */
     char trouble[256]; /* why, guarded by the view's lock; "" it can be read */
 };

@@ -88,6 +88,12 @@ UPSINK_NODISCARD bool source_facts(struct source *source, const char *topic, int
 const char *source_cluster(const struct source *source);
 bool source_from_latest(const struct source *source);
 
+/* Asks which of the partitions of our topics have a leader, and visits each; none where Kafka does not answer
+ * within half a second. */
+void source_visit_leaders(struct source *source,
+                          void (*visit)(void *context, const char *topic, int32_t partition, bool has_leader),
+                          void *context);
+
 /* End of the partition, asked from the broker; -1 where it does not answer. */
 int64_t source_high(struct source *source, const char *topic, int32_t partition);
 /* The same as of the last fetch, without asking; and where the partition begins. */

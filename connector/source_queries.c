@@ -6,7 +6,7 @@
 #include <regex.h>
 #include <stdlib.h>
 
-enum { ANSWER_MS = 5000, METADATA_MS = 5000 };
+enum { ANSWER_MS = 5000, METADATA_MS = 5000, PROBE_MS = 500 };
 
 bool source_fail_kafka(struct source *source, const char *what, rd_kafka_resp_err_t code,
                        struct upsink_error *err)
@@ -178,6 +178,40 @@ bool source_facts(struct source *source, const char *topic, int32_t partition, s
     facts->cluster = source->cluster;
     facts->from_latest = source->from_latest;
     return true;
+}
+
+/* Troubles with a topic that an answer about the topic disproves. */
+static bool is_about_topics(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+           code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
+           code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
+           code == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION;
+}
+
+void source_visit_leaders(struct source *source,
+                          void (*visit)(void *context, const char *topic, int32_t partition, bool has_leader),
+                          void *context)
+{
+    const rd_kafka_metadata_t *metadata = NULL;
+    bool all_well = true;
+    if (rd_kafka_metadata(source->consumer, 0, NULL, &metadata, PROBE_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return;
+    for (int t = 0; t < metadata->topic_cnt; t++) {
+        const rd_kafka_metadata_topic_t *topic = &metadata->topics[t];
+        all_well = all_well && topic->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+        for (int p = 0; p < topic->partition_cnt; p++) {
+            bool has_leader = topic->partitions[p].leader >= 0;
+            all_well = all_well && has_leader;
+            visit(context, topic->topic, topic->partitions[p].id, has_leader);
+        }
+    }
+    pthread_mutex_lock(&source->lock);
+    bool over = all_well && metadata->topic_cnt > 0 && is_about_topics(source->trouble_code);
+    pthread_mutex_unlock(&source->lock);
+    if (over)
+        source_clear_trouble(source);
+    rd_kafka_metadata_destroy(metadata);
 }
 
 int64_t source_high(struct source *source, const char *topic, int32_t partition)

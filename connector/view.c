@@ -281,6 +281,12 @@ bool view_is_ready(struct view *view, struct buf *reasons)
             buf_printf(reasons, "%s: topic %s partition %d can't be read: %s (partition_unreadable)\n",
                        view->settings->name, view->lanes[i]->topic, (int)view->lanes[i]->partition,
                        view->lanes[i]->trouble);
+        } else if (view->lanes[i]->leaderless) {
+            ready = false;
+            buf_printf(reasons,
+                       "%s: topic %s partition %d can't be read: it has no leader, its brokers are away "
+                       "(partition_unreadable)\n",
+                       view->settings->name, view->lanes[i]->topic, (int)view->lanes[i]->partition);
         }
     if (ready && view->trouble[0]) {
         ready = false;

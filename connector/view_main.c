@@ -2,8 +2,11 @@
 #include "connector/view.h"
 
 #include "clock.h"
+#include "log.h"
 
 enum { POLL_MS = 50 };
+
+#define LEADERS_INTERVAL (5 * CLOCK_SECOND)
 
 static bool look_up_ends(struct view *view, struct upsink_error *err)
 {
@@ -58,6 +61,24 @@ static void update_lag(struct view *view)
     pthread_mutex_unlock(&view->lock);
 }
 
+/* librdkafka says nothing while it waits for a partition's leader. */
+static void note_leader(void *context, const char *topic, int32_t partition, bool has_leader)
+{
+    struct view *view = context;
+    pthread_mutex_lock(&view->lock);
+    size_t i = view_find_lane(view, topic, partition);
+    bool changed = i != SIZE_MAX && view->lanes[i]->leaderless == has_leader;
+    if (changed)
+        view->lanes[i]->leaderless = !has_leader;
+    pthread_mutex_unlock(&view->lock);
+    if (changed)
+        log_write(has_leader ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
+                  has_leader ? "the partition has a leader again"
+                             : "the partition has no leader, its brokers are away; it is waited for",
+                  LOG_STR("view", view->settings->name), LOG_STR("topic", topic),
+                  LOG_INT("partition", partition));
+}
+
 static size_t count_lanes(struct view *view)
 {
     pthread_mutex_lock(&view->lock);
@@ -98,7 +119,7 @@ void *view_main(void *context)
     struct view *view = context;
     struct upsink_error err;
     bool ends_known = false;
-    int64_t look_at = 0, lag_at = 0, end_at = 0;
+    int64_t look_at = 0, lag_at = 0, end_at = 0, leaders_at = 0;
     while (!atomic_load(&view->stopping)) {
         upsink_error_clear(&err);
         if (!source_poll(view->source, POLL_MS, &err))
@@ -112,6 +133,10 @@ void *view_main(void *context)
         if (now >= lag_at) {
             update_lag(view);
             lag_at = now + CLOCK_SECOND;
+        }
+        if (now >= leaders_at && count_lanes(view) > 0) {
+            source_visit_leaders(view->source, note_leader, view);
+            leaders_at = clock_monotonic_us() + LEADERS_INTERVAL;
         }
         if (view->until_end && ends_known && now >= end_at) {
             bool reached = has_reached_ends(view);

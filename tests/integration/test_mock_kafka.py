@@ -204,7 +204,9 @@ def take_leader_away(view):
         view.produced += 1
     harness.wait_until(lambda: view.view.target.query("SELECT 1 FROM orders WHERE key = 'alone' AND doc ->> '$.n' = 9"),
                        what="the other partition's row")
+    wait_not_ready(view.process, "partition 0", "no leader", "partition_unreadable")
     view.kafka.tell("leader", view.view.topic, 0, 2)
+    wait_ready(view.process)
 
 
 def take_brokers_down(view):
