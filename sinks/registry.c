@@ -19,8 +19,12 @@ enum { NAME_SIZE = 64 };
 static const struct {
     const char *scheme, *plugin;
 } shipped[] = {
+    {"elasticsearch", "elasticsearch"},
+    {"elasticsearch+https", "elasticsearch"},
     {"mongodb", "mongodb"},
     {"mongodb+srv", "mongodb"},
+    {"opensearch", "elasticsearch"},
+    {"opensearch+https", "elasticsearch"},
     {"postgres", "postgres"},
     {"postgresql", "postgres"},
     {"redis", "redis"},
@@ -107,13 +111,13 @@ bool registry_check(const struct upsink_sink_type *type, const char *path, struc
                            "use a plugin built "
                            "for this upsink",
                            path, type->abi, (unsigned)UPSINK_SINK_ABI);
-    /* Later versions may have more members at the end, never fewer. */
-    if (type->size < sizeof *type)
+    /* Later versions may have more members at the end, never fewer than the first of this ABI had. */
+    if (type->size < UPSINK_SINK_SIZE_MIN)
         return upsink_fail(err, UPSINK_ERR_CONFIG, "sink_abi",
                            "%s describes itself in %zu bytes where this upsink needs %zu: rebuild it with "
                            "the sink.h of this "
                            "upsink",
-                           path, type->size, sizeof *type);
+                           path, type->size, UPSINK_SINK_SIZE_MIN);
     if (!type->name || !type->schemes || !type->summary || !type->open || !type->describe || !type->prepare ||
         !type->write || !type->abort || !type->close ||
         ((type->capabilities & UPSINK_KEEPS_POSITIONS) && (!type->claim || !type->commit)))

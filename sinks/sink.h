@@ -1,8 +1,8 @@
-/* The sink plugin interface: what a store must do to hold a view.
+/* The sink plugin interface: what a store must do to hold a view. How one is written: sinks/README.md.
  *
  * A sink is a shared object, libupsink_<name>.so, that exports one constant:
  *
- *     const struct upsink_sink_type upsink_sink = { .abi = UPSINK_SINK_ABI, ... };
+ *     UPSINK_EXPORT const struct upsink_sink_type upsink_sink = { .abi = UPSINK_SINK_ABI, ... };
  *
  * It moves bytes and reports what became of them. It decides nothing about retries, dead letters
  * or offsets: the connector does, from the verdicts and the error classes (error.h).
@@ -18,16 +18,43 @@
  *
  * Memory: everything passed in is borrowed for the length of the call, but for the view passed to
  * open, which outlives the sink. Times are microseconds since 1970-01-01T00:00:00Z unless a name
- * says otherwise. Text is UTF-8 without NUL unless said otherwise. */
+ * says otherwise. Text is UTF-8 without NUL unless said otherwise.
+ *
+ * The interface is an ABI: a plugin is built against one version of this header and loaded by upsinks of
+ * others. Nothing else is shared: no symbol of the program, no library of its own. C17 and C++17 both do.
+ *
+ * UPSINK_SINK_ABI counts the versions that don't fit each other. The program refuses a plugin with another
+ * number ("sink_abi"), and reads nothing else of it. While the number stays (any minor version of upsink):
+ * - upsink_sink_type, upsink_view and upsink_host may grow, at their end only. Each tells its own size as
+ *   its maker knew it; the other side asks UPSINK_HAS before it touches a member that came later than
+ *   UPSINK_SINK_ABI did. A new function that a plugin does not have is one that it does not offer; what a
+ *   view or host does not have is as if it were zero.
+ * - Everything else keeps its size, its members, their order and their meaning: what goes through arrays
+ *   (upsink_change, upsink_result, upsink_position, upsink_slice, upsink_option, upsink_setting) and what
+ *   one side allocates and the other fills (upsink_fence, upsink_row, upsink_batch, upsink_error).
+ * - Operations, verdicts, error classes and delete modes stay the ones listed. Bits of flags and capabilities
+ *   may be added where a side that does not know them is right to ignore them; so may log levels.
+ * - A function is not called at other times than its comment says, nor given NULL where it was not before.
+ * upsink_fence_judge and upsink_fence_version are compiled into the plugin: a change of these rules is a
+ * new ABI. */
 #ifndef UPSINK_SINK_H
 #define UPSINK_SINK_H
 
 #include "error.h"
 #include "slice.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define UPSINK_SINK_ABI 1
+
+/* Whether a struct that begins with, or has, a `size` reaches as far as this member. */
+#define UPSINK_HAS(object, member)                                                                           \
+    ((size_t)((const char *)(&(object)->member + 1) - (const char *)(object)) <= (object)->size)
 
 enum upsink_op { UPSINK_UPSERT = 1, UPSINK_DELETE = 2 };
 
@@ -171,7 +198,7 @@ struct upsink_setting {
     const char *name, *value;
 };
 
-/* What is to be held, and where. Grows at its end; `size` tells a plugin what is there. */
+/* What is to be held, and where. Grows at its end: UPSINK_HAS. */
 struct upsink_view {
     size_t size;
     const char *name;
@@ -192,7 +219,8 @@ struct upsink_view {
 
 enum upsink_log_level { UPSINK_LOG_DEBUG, UPSINK_LOG_INFO, UPSINK_LOG_WARN, UPSINK_LOG_ERROR };
 
-/* What the connector offers to a sink. Valid as long as the sink. */
+/* What the connector offers to a sink. Valid as long as the sink. Grows at its end: UPSINK_HAS. Where nobody
+ * offers anything (tools, the contract suite) there is none: NULL. */
 struct upsink_host {
     size_t size;
     void *context;
@@ -223,8 +251,9 @@ enum upsink_capability {
     UPSINK_FENCED = 4           /* order is enforced at the store */
 };
 
+/* What a plugin exports. Grows at its end: UPSINK_HAS. */
 struct upsink_sink_type {
-    uint32_t abi; /* UPSINK_SINK_ABI */
+    uint32_t abi; /* UPSINK_SINK_ABI; always the first member */
     size_t size;  /* sizeof (struct upsink_sink_type), so that later members can be told from absent ones */
     const char *name;
     const char *const *schemes;              /* NULL-terminated */
@@ -250,7 +279,8 @@ struct upsink_sink_type {
     bool (*prepare)(struct upsink_sink *sink, const struct upsink_printer *plan, struct upsink_error *err);
 
     /* Makes the caller the owner of position->topic/partition: raises the epoch and fills in the rest
-     * (generation 0, next_offset -1 where nothing is known). */
+     * (generation 0, next_offset -1 where nothing is known). This and commit are NULL in a sink without
+     * UPSINK_KEEPS_POSITIONS. */
     bool (*claim)(struct upsink_sink *sink, struct upsink_position *position, struct upsink_error *err);
 
     /* Applies the changes under the fence and fills every result. A transactional sink leaves its
@@ -267,14 +297,23 @@ struct upsink_sink_type {
     /* Takes back what was written since the last commit, where the store can do that. Never fails. */
     void (*abort)(struct upsink_sink *sink);
 
-    /* Reads one entity. The slices live until the next call on this sink. */
+    /* Reads one entity, in an open transaction as it would stand. The slices live until the next call on this
+     * sink. NULL in a sink that can't (stdout). */
     bool (*read_row)(struct upsink_sink *sink, struct upsink_slice key, struct upsink_row *row,
                      struct upsink_error *err);
 
     void (*close)(struct upsink_sink *sink);
 };
 
-/* The symbol every plugin exports. */
+/* The smallest upsink_sink_type of this ABI: up to and with `close`. */
+#define UPSINK_SINK_SIZE_MIN (offsetof(struct upsink_sink_type, close) + sizeof(void (*)(void)))
+
+/* The symbol every plugin exports: UPSINK_EXPORT const struct upsink_sink_type upsink_sink = {...}; */
+#ifdef __cplusplus
+}
+#define UPSINK_EXPORT extern "C" __attribute__((visibility("default")))
+#else
 #define UPSINK_EXPORT __attribute__((visibility("default")))
+#endif
 
 #endif

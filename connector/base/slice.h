@@ -15,12 +15,18 @@ struct upsink_slice {
     size_t len;
 };
 
+#ifdef __cplusplus
+#define UPSINK_SLICE_ABSENT (upsink_slice{NULL, 0})
+#define UPSINK_SLICE_LIT(s) (upsink_slice{(s), sizeof(s) - 1})
+#else
 #define UPSINK_SLICE_ABSENT ((struct upsink_slice){NULL, 0})
 #define UPSINK_SLICE_LIT(s) ((struct upsink_slice){(s), sizeof(s) - 1})
+#endif
 
 static inline struct upsink_slice upsink_slice_of(const char *text)
 {
-    return (struct upsink_slice){text, text ? strlen(text) : 0};
+    struct upsink_slice slice = {text, text ? strlen(text) : 0};
+    return slice;
 }
 
 /* Two absent slices are equal; an absent one never equals an empty one. */
