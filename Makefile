@@ -175,20 +175,29 @@ docs: all ## man page and completions from the command table
 	$(BUILD)/upsink generate bash >deploy/completion/upsink.bash
 	$(BUILD)/upsink generate zsh >deploy/completion/_upsink
 
-INSTALL = install -D
+INSTALL  = install -D
+ROOM     = $(DESTDIR)$(prefix)
+SINK_ABI = $(shell sed -n 's/^\#define UPSINK_SINK_ABI //p' sinks/sink.h)
+HEADERS  = sinks/sink.h connector/base/error.h connector/base/slice.h
 install: all ## into $(DESTDIR)$(prefix)
-	$(INSTALL) -m 755 $(BUILD)/upsink $(DESTDIR)$(prefix)/bin/upsink
-	for plugin in $(PLUGINS); do $(INSTALL) -m 755 $$plugin $(DESTDIR)$(prefix)/lib/upsink/$${plugin##*/} || exit 1; done
-	$(INSTALL) -m 644 -t $(DESTDIR)$(prefix)/include/upsink sinks/sink.h connector/base/error.h connector/base/slice.h
-	$(INSTALL) -m 644 deploy/upsink.1 $(DESTDIR)$(prefix)/share/man/man1/upsink.1
-	$(INSTALL) -m 644 deploy/completion/upsink.bash $(DESTDIR)$(prefix)/share/bash-completion/completions/upsink
-	$(INSTALL) -m 644 deploy/completion/_upsink $(DESTDIR)$(prefix)/share/zsh/site-functions/_upsink
-	$(INSTALL) -m 644 schemas/definitions/upsink.schema.json $(DESTDIR)$(prefix)/share/upsink/upsink.schema.json
+	$(INSTALL) -m 755 $(BUILD)/upsink $(ROOM)/bin/upsink
+	for plugin in $(PLUGINS); do $(INSTALL) -m 755 $$plugin $(ROOM)/lib/upsink/$${plugin##*/} || exit 1; done
+	$(INSTALL) -m 644 -t $(ROOM)/include/upsink $(HEADERS)
+	@mkdir -p $(ROOM)/lib/pkgconfig
+	sed -e 's|@prefix@|$(prefix)|' -e 's|@version@|$(VERSION)|' -e 's|@abi@|$(SINK_ABI)|' deploy/upsink.pc.in >$(ROOM)/lib/pkgconfig/upsink.pc
+	@chmod 644 $(ROOM)/lib/pkgconfig/upsink.pc
+	$(INSTALL) -m 644 deploy/upsink.1 $(ROOM)/share/man/man1/upsink.1
+	$(INSTALL) -m 644 deploy/completion/upsink.bash $(ROOM)/share/bash-completion/completions/upsink
+	$(INSTALL) -m 644 deploy/completion/_upsink $(ROOM)/share/zsh/site-functions/_upsink
+	$(INSTALL) -m 644 schemas/definitions/upsink.schema.json $(ROOM)/share/upsink/upsink.schema.json
 
+# Plugins that others put beside ours stay, and the directory with them.
 uninstall: ## what install put there
-	rm -f $(DESTDIR)$(prefix)/bin/upsink $(DESTDIR)$(prefix)/share/man/man1/upsink.1
-	rm -f $(DESTDIR)$(prefix)/share/bash-completion/completions/upsink $(DESTDIR)$(prefix)/share/zsh/site-functions/_upsink
-	rm -rf $(DESTDIR)$(prefix)/lib/upsink $(DESTDIR)$(prefix)/include/upsink $(DESTDIR)$(prefix)/share/upsink
+	rm -f $(ROOM)/bin/upsink $(ROOM)/share/man/man1/upsink.1 $(ROOM)/lib/pkgconfig/upsink.pc
+	rm -f $(ROOM)/share/bash-completion/completions/upsink $(ROOM)/share/zsh/site-functions/_upsink
+	rm -f $(patsubst sinks/%/,$(ROOM)/lib/upsink/libupsink_%.so,$(wildcard sinks/*/))
+	rm -f $(addprefix $(ROOM)/include/upsink/,$(notdir $(HEADERS))) $(ROOM)/share/upsink/upsink.schema.json
+	@for own in lib include share; do rmdir $(ROOM)/$$own/upsink 2>/dev/null || true; done
 
 deps: ## install what building and testing need (apt)
 	@deploy/install-deps.sh build test lint
