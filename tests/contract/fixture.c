@@ -1,4 +1,4 @@
-#include "tests/contract/suite.h"
+#include "tests/contract/store.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -28,6 +28,7 @@ static struct fixture *create(void)
         .create = true,
         .timeout_us = 10000000,
     };
+    fixture->view.settings = store_settings(&fixture->view.setting_count);
     return fixture;
 }
 

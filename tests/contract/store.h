@@ -5,6 +5,12 @@
 
 #include "tests/contract/suite.h"
 
+/* What the view's section of settings for the sink says here, where a store needs it to hold anything at all.
+ */
+const struct upsink_setting *store_settings(size_t *count);
+/* Whether a key like that can be held by this kind of store; otherwise it has to be refused alone. */
+bool store_holds_key(struct upsink_slice key);
+
 /* All return false where this kind of store has no such thing; they fail the test where it should but does
  * not work. */
 
@@ -16,13 +22,13 @@ bool store_replace_table(struct fixture *fixture);
 bool store_empty_table(struct fixture *fixture);
 /* A table of that name, that could never hold a view. */
 bool store_make_other_table(struct fixture *fixture);
-/* From now on a change with "refused" in its key or entity is. */
+/* From now on a change with {"a":"refused"} for its entity is. */
 bool store_refuse(struct fixture *fixture);
 /* The rows that somebody sees who reads the table. */
 bool store_count_rows(struct fixture *fixture, int64_t *count);
 
 /* Whether the store has a place for such an entity (compact JSON); Redis' hashes have none for what is not an
- * object with fields, nor for null. */
+ * object with fields, nor for null; a search index has none for fields without a name. */
 bool store_holds(struct upsink_slice entity);
 
 #endif

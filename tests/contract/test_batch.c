@@ -173,7 +173,7 @@ static void a_batch_may_be_refused_whole(void **state)
     fixture_claim(fixture, 0, 0);
     struct many *many = make_many(fixture);
     for (size_t i = 0; i < 300; i++)
-        many->changes[i].entity = upsink_slice_of("\"refused\"");
+        many->changes[i].entity = upsink_slice_of("{\"a\":\"refused\"}");
     assert_true(fixture_try_write(fixture, many->pointers, 300, many->results));
     for (size_t i = 0; i < 300; i++)
         assert_verdict(many, i, UPSINK_REJECTED);
@@ -191,7 +191,7 @@ static void a_good_change_can_follow_a_refused_one(void **state)
     if (!store_refuse(fixture))
         return;
     struct upsink_change bad = make_upsert(fixture, "a", 2), good = make_upsert(fixture, "a", 1);
-    bad.entity = upsink_slice_of("\"refused\"");
+    bad.entity = upsink_slice_of("{\"a\":\"refused\"}");
     fixture_write(fixture, &bad, 1, &result);
     assert_int_equal(result.verdict, UPSINK_REJECTED);
     fixture_write(fixture, &good, 1, &result);
@@ -210,7 +210,7 @@ static void a_refused_change_leaves_the_fence_alone(void **state)
         return;
     fixture_apply(fixture, make_tombstone("a", 5));
     struct upsink_change bad = make_upsert(fixture, "a", 9);
-    bad.entity = upsink_slice_of("\"refused\"");
+    bad.entity = upsink_slice_of("{\"a\":\"refused\"}");
     fixture_write(fixture, &bad, 1, &result);
     assert_int_equal(result.verdict, UPSINK_REJECTED);
     fixture_commit(fixture);

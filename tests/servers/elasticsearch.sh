@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Elasticsearch, one node, on loopback, with basic authentication. Commands and files: see lib.sh, search.sh.
+# (Elastic License: for tests only, never to be given on.)
+#
+# Environment: ELASTICSEARCH_MAJOR (7, or 8).
+# DIR/env: ELASTICSEARCH_URL, with the superuser `admin`; ELASTICSEARCH_PORT ELASTICSEARCH_PID ELASTICSEARCH_MAJOR
+# shellcheck disable=SC2034
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+SERVER=elasticsearch
+case ${ELASTICSEARCH_MAJOR:=7} in
+7) VERSION=7.17.28 SHA256=37004c9bd95165eb41b229204bbb9f311d8099d6db22ec22b2f019664f0a75ab ;;
+8) VERSION=8.17.0 SHA256=c3e814c3fa6b31ffaa2bad55c3aa2121fd595b3ffe08a7adf3a4579adbcb91d9 ;;
+*) die "ELASTICSEARCH_MAJOR is 7 or 8" ;;
+esac
+COORDINATES=org.elasticsearch.distribution.integ-test-zip:elasticsearch:$VERSION:zip
+JAVA_VARIABLE=ES_JAVA_HOME
+TMP_VARIABLE=ES_TMPDIR
+OPTIONS_VARIABLE=ES_JAVA_OPTS
+READY_PATH='/_cluster/health?wait_for_status=yellow'
+. "$here/search.sh"
+
+write_settings() {
+    cat >>"$1" <<YAML
+xpack.security.enabled: true
+xpack.security.autoconfiguration.enabled: false
+xpack.security.http.ssl.enabled: false
+xpack.security.authc.api_key.enabled: true
+YAML
+    [ "$ELASTICSEARCH_MAJOR" = 8 ] || sed -i '/autoconfiguration/d' "$1"
+}
+
+prepare_home() {
+    SEARCH_USER=admin:secret-of-tests
+    ES_JAVA_HOME=$(dirname "$(dirname "$(readlink -f "$(command -v java)")")") ES_PATH_CONF=$1/config \
+        "$1/bin/elasticsearch-users" useradd admin -p secret-of-tests -r superuser >&2
+}
+
+server_main "$@"

@@ -1,0 +1,88 @@
+# What opensearch.sh and elasticsearch.sh share; sourced after lib.sh, not run. They set:
+#
+#   SERVER      opensearch or elasticsearch; DIR/env has its names in capitals
+#   VERSION, SHA256, COORDINATES   of the distribution for integration tests (Maven Central), a zip
+#   JAVA_VARIABLE, TMP_VARIABLE, OPTIONS_VARIABLE   how the launcher calls them
+#   write_settings FILE            appends to its configuration
+#   prepare_home HOME              before the first start
+#   READY_PATH                     a path that answers once the server is ready
+#
+# Each server gets a home of its own below DIR: a copy, because who runs it may not be able to reach the cache.
+# Environment: SEARCH_HEAP (512m), SEARCH_EXTRA holds more lines for the configuration.
+# shellcheck shell=bash disable=SC2034,SC2154
+
+NAME=${SERVER^^}
+SEARCH_HOME=$UPSINK_CACHE/$SERVER-$VERSION
+
+fetch_distribution() {
+    local part=$SEARCH_HOME.part file
+    [ ! -d "$SEARCH_HOME" ] || return 0
+    need_command mvn
+    note "fetching $COORDINATES (once)"
+    rm -rf "$part"
+    mkdir -p "$part"
+    mvn -q -B -Dstyle.color=never --strict-checksums org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy \
+        "-Dartifact=$COORDINATES" "-DoutputDirectory=$part" >&2 || die "maven could not fetch $COORDINATES"
+    file=$(echo "$part"/*.zip)
+    echo "$SHA256  $file" | sha256sum -c --quiet - >/dev/null 2>&1 ||
+        die "$COORDINATES does not have the expected SHA-256 $SHA256"
+    /usr/bin/python3 -c 'import sys, zipfile; zipfile.ZipFile(sys.argv[1]).extractall(sys.argv[2])' "$file" "$part"
+    chmod -R a+rX "$part"
+    chmod a+rx "$part/$SERVER-$VERSION"/bin/*
+    mv "$part/$SERVER-$VERSION" "$SEARCH_HOME"
+    rm -rf "$part"
+}
+
+make_home() {
+    local home=$1
+    mkdir -p "$home/tmp"
+    cp -r "$SEARCH_HOME"/{bin,config,lib,modules} "$home/"
+    mkdir -p "$home/plugins" "$home/data" "$home/logs"
+    cat >"$home/config/$SERVER.yml" <<YAML
+cluster.name: upsink-test
+node.name: one
+network.host: 127.0.0.1
+http.port: $SEARCH_PORT
+transport.port: $SEARCH_TRANSPORT_PORT
+discovery.type: single-node
+cluster.routing.allocation.disk.threshold_enabled: false
+${SEARCH_EXTRA:-}
+YAML
+    write_settings "$home/config/$SERVER.yml"
+}
+
+ask_server() { curl -fsS -m 5 ${SEARCH_USER:+-u "$SEARCH_USER"} "http://127.0.0.1:$SEARCH_PORT$1"; }
+
+launch() {
+    local dir=$1
+    spawn "$dir" "${AS_USER[@]}" env "$JAVA_VARIABLE=$(dirname "$(dirname "$(readlink -f "$(command -v java)")")")" \
+        "$TMP_VARIABLE=$dir/home/tmp" \
+        "$OPTIONS_VARIABLE=-Xms$SEARCH_HEAP -Xmx$SEARCH_HEAP -XX:-AlwaysPreTouch" "$dir/home/bin/$SERVER"
+    wait_ready "$dir" "$SEARCH_PORT" ask_server "$READY_PATH"
+    write_env "$dir" "${NAME}_URL" "$SERVER://${SEARCH_USER:+$SEARCH_USER@}127.0.0.1:$SEARCH_PORT" \
+        "${NAME}_PORT" "$SEARCH_PORT" "${NAME}_PID" "$SERVER_PID" SEARCH_PORT "$SEARCH_PORT" \
+        SEARCH_TRANSPORT_PORT "$SEARCH_TRANSPORT_PORT" SEARCH_HEAP "$SEARCH_HEAP" SEARCH_USER "$SEARCH_USER"
+    echo "$SERVER://${SEARCH_USER:+$SEARCH_USER@}127.0.0.1:$SEARCH_PORT"
+}
+
+start_server() {
+    local dir=$1
+    need_command java
+    need_command curl
+    with_cache_lock "$SERVER" fetch_distribution
+    SEARCH_HEAP=${SEARCH_HEAP:-512m}
+    SEARCH_PORT=$(free_port)
+    SEARCH_TRANSPORT_PORT=$SEARCH_PORT
+    while [ "$SEARCH_TRANSPORT_PORT" = "$SEARCH_PORT" ]; do SEARCH_TRANSPORT_PORT=$(free_port); done
+    SEARCH_USER=
+    make_home "$dir/home"
+    prepare_home "$dir/home"
+    become_unprivileged "$dir"
+    [ ${#AS_USER[@]} = 0 ] || chown -R nobody "$dir/home"
+    launch "$dir"
+}
+
+restart_server() {
+    become_unprivileged "$1"
+    launch "$1"
+}
