@@ -4,6 +4,7 @@
 #include "url.h"
 
 #include <dlfcn.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -195,6 +196,30 @@ bool store_holds_key(struct upsink_slice key)
     return !has_indices() || (key.len > 0 && key.len <= 512);
 }
 
+static bool has_files(void)
+{
+    return is_kind("files");
+}
+
+/* A shell's line; "$1" is the view's folder. */
+static void run_shell(struct fixture *fixture, const char *script, char answer[ANSWER_SIZE])
+{
+    char folder[PATH_MAX];
+    struct url url;
+    assert_true(url_parse(&url, suite.url, NULL));
+    snprintf(folder, sizeof folder, "%s/%s", url.path, fixture->table);
+    url_clear(&url);
+    run_program((const char *const[]){"sh", "-euc", script, "sh", folder, script, NULL}, answer);
+}
+
+static bool do_shell(struct fixture *fixture, const char *script)
+{
+    char answer[ANSWER_SIZE];
+    if (has_files())
+        run_shell(fixture, script, answer);
+    return has_files();
+}
+
 /* The fake's own functions; NULL for another store. `store` is its name in the URL. */
 static const struct fake_sink_api *find_fake(const char **store)
 {
@@ -224,8 +249,8 @@ bool store_drop_table(struct fixture *fixture)
     else if (has_sql())
         do_sql(fixture, drop, drop);
     return do_pymongo(fixture, "db.drop_collection(name)") || do_search(fixture, "ask('DELETE', name)") ||
-           do_redis(fixture, REDIS_DELETE_ROWS "redis.call('DEL', '_upsink:target:' .. ARGV[1])") || fake ||
-           has_sql();
+           do_redis(fixture, REDIS_DELETE_ROWS "redis.call('DEL', '_upsink:target:' .. ARGV[1])") ||
+           do_shell(fixture, "rm -r \"$1\"") || fake || has_sql();
 }
 
 bool store_replace_table(struct fixture *fixture)
@@ -258,7 +283,8 @@ bool store_make_other_table(struct fixture *fixture)
         do_sql(fixture, make, make);
     return do_pymongo(fixture, "db.create_collection(name, capped=True, size=100000)") ||
            do_search(fixture, "ask('PUT', name, {'mappings': {'_source': {'enabled': False}}})") ||
-           do_redis(fixture, "redis.call('RPUSH', ARGV[1] .. 'x', 'y')") || has_sql();
+           do_redis(fixture, "redis.call('RPUSH', ARGV[1] .. 'x', 'y')") ||
+           do_shell(fixture, "mkdir \"$1\"; echo mine >\"$1/notes.txt\"") || has_sql();
 }
 
 bool store_refuse(struct fixture *fixture)
@@ -295,6 +321,8 @@ bool store_count_rows(struct fixture *fixture, int64_t *count)
                    answer);
     else if (has_keys())
         run_redis(fixture, "return #redis.call('KEYS', ARGV[1] .. '*')", answer);
+    else if (has_files())
+        run_shell(fixture, "ls \"$1\" | wc -l", answer);
     else if (has_sql())
         run_sql(fixture, "SELECT count(*) FROM \"%T\"", answer);
     else

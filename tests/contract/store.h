@@ -1,5 +1,6 @@
 /* What people do to a store behind the sink's back, and what they see in it. By kind of store: SQLite's and
- * PostgreSQL's own command-line tools, redis-cli, pymongo, and the fake's own functions. */
+ * PostgreSQL's own command-line tools, redis-cli, pymongo, a shell for the example's files, and the fake's
+ * own functions. */
 #ifndef UPSINK_CONTRACT_STORE_H
 #define UPSINK_CONTRACT_STORE_H
 
