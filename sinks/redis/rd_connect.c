@@ -17,6 +17,7 @@ enum { LOGIN_SLICE_MS = 200, DEFAULT_MOST_BYTES = 512 << 20 };
 
 void rd_disconnect(struct upsink_sink *sink)
 {
+    rd_tls_stop(&sink->tls);
     if (sink->fd >= 0)
         close(sink->fd);
     sink->fd = -1;
@@ -85,6 +86,38 @@ static bool open_any(struct upsink_sink *sink, struct upsink_error *err)
     freeaddrinfo(found);
     char text[128];
     return sink->fd >= 0 || fail_connect(sink, strerror_r(problem, text, sizeof text), err);
+}
+
+/* --- TLS --- */
+
+struct handshake {
+    struct upsink_sink *sink;
+    int64_t deadline;
+};
+
+static bool await_handshake(void *context, short events, struct upsink_error *err)
+{
+    struct handshake *handshake = context;
+    struct upsink_sink *sink = handshake->sink;
+    struct pollfd poller = {.fd = sink->fd, .events = events};
+    for (;;) {
+        int ready = poll(&poller, 1, LOGIN_SLICE_MS);
+        if (ready > 0)
+            return true;
+        if (ready < 0 && errno != EINTR)
+            return fail_connect(sink, "the connection was lost", err);
+        if (clock_monotonic_us() >= handshake->deadline ||
+            (sink->host && sink->host->stopping && sink->host->stopping(sink->host->context)))
+            return upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_timeout",
+                               "%s does not answer to TLS; is it a server without?", sink->description);
+    }
+}
+
+static bool encrypt(struct upsink_sink *sink, struct upsink_error *err)
+{
+    struct handshake handshake = {sink, clock_monotonic_us() + rd_timeout_us(sink)};
+    return !sink->settings.tls ||
+           rd_tls_start(&sink->tls, sink->fd, &sink->settings, await_handshake, &handshake, err);
 }
 
 /* --- login ------------------------------------------------------------------------------------------- */
@@ -208,9 +241,6 @@ bool rd_connect(struct upsink_sink *sink, struct upsink_error *err)
     if (sink->fd >= 0 && !sink->broken)
         return true;
     rd_disconnect(sink);
-    if (sink->settings.tls)
-        return upsink_fail(err, UPSINK_ERR_FATAL, "tls_unsupported",
-                           "%s asks for TLS (rediss:), which this build can't speak", sink->description);
     if (!open_any(sink, err))
         return false;
     sink->reader = redisReaderCreate();
@@ -218,7 +248,7 @@ bool rd_connect(struct upsink_sink *sink, struct upsink_error *err)
         rd_disconnect(sink);
         return rd_fail_memory(err);
     }
-    if (log_in(sink, err) && look_round(sink, err))
+    if (encrypt(sink, err) && log_in(sink, err) && look_round(sink, err))
         return true;
     rd_disconnect(sink);
     return false;

@@ -18,6 +18,7 @@
 #include "buf.h"
 #include "rd_fence.h"
 #include "rd_hash.h"
+#include "rd_tls.h"
 #include "rd_url.h"
 #include "sinks/sink.h"
 
@@ -42,6 +43,7 @@ struct upsink_sink {
 
     int fd;      /* -1: not connected */
     bool broken; /* the connection can't be used any more */
+    struct rd_tls *tls;
     redisReader *reader;
     struct buf out;      /* commands on their way */
     size_t sent;         /* bytes of `out` */

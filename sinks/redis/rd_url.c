@@ -13,22 +13,25 @@ enum { DEFAULT_PORT = 6379, MOST_DATABASE = 1000000 };
 
 static bool check_parameters(const struct url *url, struct upsink_error *err)
 {
-    static const char *const known[] = {"prefix", "type"};
+    static const char *const known[] = {"prefix", "type", "ca_file", "cert_file", "key_file"};
+    enum { KNOWN = sizeof known / sizeof *known };
     for (size_t i = 0; i < url->parameter_count; i++) {
         const char *name = url->parameters[i].name;
-        bool is_known = strcmp(name, known[0]) == 0 || strcmp(name, known[1]) == 0;
+        bool is_known = false;
+        for (size_t n = 0; n < KNOWN; n++)
+            is_known = is_known || strcmp(name, known[n]) == 0;
         if (is_known && url_get(url, name) == url->parameters[i].value)
             continue;
         if (is_known)
             return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_url", "the sink URL names `%s` twice", name);
         struct nearest nearest;
         nearest_init(&nearest, name);
-        for (size_t n = 0; n < 2; n++)
+        for (size_t n = 0; n < KNOWN; n++)
             nearest_offer(&nearest, known[n]);
-        return upsink_fail(
-            err, UPSINK_ERR_CONFIG, "bad_url",
-            "the sink URL has the unknown parameter '%.60s'; a Redis URL takes prefix and type%s", name,
-            nearest_hint(&nearest));
+        return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_url",
+                           "the sink URL has the unknown parameter '%.60s'; a Redis URL takes prefix, type, "
+                           "and for rediss: ca_file, cert_file and key_file%s",
+                           name, nearest_hint(&nearest));
     }
     return true;
 }
@@ -73,6 +76,22 @@ static bool read_address(struct rd_settings *settings, struct upsink_error *err)
         return false;
     snprintf(settings->address, sizeof settings->address, "%s:%d/%d", settings->host, (int)settings->port,
              (int)settings->database);
+    return true;
+}
+
+static bool read_tls(struct rd_settings *settings, struct upsink_error *err)
+{
+    const struct url *url = &settings->url;
+    settings->ca_file = url_get(url, "ca_file");
+    settings->cert_file = url_get(url, "cert_file");
+    settings->key_file = url_get(url, "key_file");
+    if (!settings->tls && (settings->ca_file || settings->cert_file || settings->key_file))
+        return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_url",
+                           "the sink URL names certificates, but begins with redis:, which is not encrypted; "
+                           "write rediss:");
+    if (!settings->cert_file != !settings->key_file)
+        return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_url",
+                           "a certificate of our own takes both cert_file and key_file");
     return true;
 }
 
@@ -152,7 +171,7 @@ bool rd_settings_parse(struct rd_settings *settings, const struct upsink_view *v
     if (!url_parse(&settings->url, view->url, err))
         return false;
     if (check_parameters(&settings->url, err) && read_type(settings, err) && read_address(settings, err) &&
-        choose_prefix(settings, view, err) && read_settings(settings, view, err))
+        read_tls(settings, err) && choose_prefix(settings, view, err) && read_settings(settings, view, err))
         return true;
     rd_settings_clear(settings);
     return false;

@@ -16,6 +16,7 @@ struct rd_settings {
     int32_t port;
     int32_t database;
     bool tls;
+    const char *ca_file, *cert_file, *key_file; /* PEM; NULL where there is none */
     enum rd_type type;
     const char *prefix;   /* the URL's, or the view's */
     int64_t ttl_ms;       /* of a row; 0: none */

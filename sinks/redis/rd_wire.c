@@ -153,8 +153,10 @@ static bool is_retried(ssize_t result)
 
 static bool push(struct upsink_sink *sink)
 {
-    ssize_t gone =
-        send(sink->fd, sink->out.data + sink->sent, sink->out.len - sink->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const char *bytes = sink->out.data + sink->sent;
+    size_t size = sink->out.len - sink->sent;
+    ssize_t gone = sink->tls ? rd_tls_write(sink->tls, bytes, size)
+                             : send(sink->fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (gone < 0)
         return is_retried(gone);
     sink->sent += (size_t)gone;
@@ -165,11 +167,17 @@ static bool push(struct upsink_sink *sink)
 static bool pull(struct upsink_sink *sink)
 {
     char bytes[READ_SIZE];
-    ssize_t got = recv(sink->fd, bytes, sizeof bytes, MSG_DONTWAIT);
-    if (got <= 0)
-        return is_retried(got);
-    sink->progress_at = clock_monotonic_us();
-    return redisReaderFeed(sink->reader, bytes, (size_t)got) == REDIS_OK;
+    /* What TLS has unpacked already is not seen by poll: it is taken until there is no more. */
+    do {
+        ssize_t got = sink->tls ? rd_tls_read(sink->tls, bytes, sizeof bytes)
+                                : recv(sink->fd, bytes, sizeof bytes, MSG_DONTWAIT);
+        if (got <= 0)
+            return is_retried(got);
+        sink->progress_at = clock_monotonic_us();
+        if (redisReaderFeed(sink->reader, bytes, (size_t)got) != REDIS_OK)
+            return false;
+    } while (sink->tls);
+    return true;
 }
 
 /* Waits until something moves, and lets it. */

@@ -63,6 +63,9 @@ static const char *const schemes[] = {"redis", "rediss", NULL};
 static const struct upsink_option url_options[] = {
     {"prefix", "text", "the topic's name and a colon", "what the keys begin with, before the entity's key"},
     {"type", "json|hash", "json", "a string with the entity's JSON, or a hash of its top-level fields"},
+    {"ca_file", "text", "the system's", "for rediss: the certificates to trust, PEM"},
+    {"cert_file", "text", "", "for rediss: a certificate to show, PEM; with key_file"},
+    {"key_file", "text", "", "for rediss: its private key, PEM"},
     {NULL, NULL, NULL, NULL},
 };
 

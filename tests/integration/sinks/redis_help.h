@@ -18,7 +18,7 @@
 
 /* A view, the sink that keeps it, and somebody who looks at the server from outside. */
 struct desk {
-    char name[32], prefix[40], url[256];
+    char name[32], prefix[40], url[512];
     struct upsink_view view;
     struct upsink_sink *sink;
     struct upsink_position position; /* of partition 0 */
