@@ -252,8 +252,6 @@ static const struct config_option view_options[] = {
     {.name = "columns", .type = OPTION_LATER, .help = "Fields as typed columns"},
     {.name = "children", .type = OPTION_LATER, .help = "Nested arrays as tables of their own"},
     {.name = "republish", .type = OPTION_LATER, .help = "Where the producer is asked to publish all again"},
-    {.name = "elasticsearch", .type = OPTION_LATER, .help = "Settings of the Elasticsearch sink"},
-    {.name = "opensearch", .type = OPTION_LATER, .help = "Settings of the OpenSearch sink"},
     {0},
 };
 

@@ -31,6 +31,9 @@ static struct upsink_slice find_kind(const char *url)
         return UPSINK_SLICE_LIT("mongodb");
     if (upsink_slice_is(scheme, "rediss"))
         return UPSINK_SLICE_LIT("redis");
+    if (upsink_slice_is(scheme, "opensearch") || upsink_slice_is(scheme, "elasticsearch+https") ||
+        upsink_slice_is(scheme, "opensearch+https"))
+        return UPSINK_SLICE_LIT("elasticsearch");
     return upsink_slice_is(scheme, "postgresql") ? UPSINK_SLICE_LIT("postgres") : scheme;
 }
 

@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { CACHE_BYTES = 4 << 20 /* of each of two tables */ };
+enum { CACHE_BYTES = 3 << 20 /* of each of two tables */ };
 
 static void start_library(void)
 {

@@ -1,6 +1,5 @@
 #include "es_write.h"
 
-#include "clock.h"
 #include "schemas/json_text.h"
 
 #include <stdlib.h>
@@ -116,10 +115,6 @@ static bool send_bulk(struct es_bulk *bulk, struct upsink_error *err)
     bool done;
     if (sink->body.failed)
         return es_fail_memory(err);
-    if (bulk->deadline_us && clock_monotonic_us() > bulk->deadline_us)
-        return upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_busy",
-                           "what was read from %s is too old to write by: it was held up for too long",
-                           sink->description);
     snprintf(path, sizeof path, "/%s/_bulk?" FILTER, es_alias_of(sink, bulk->which));
     if (!es_exchange(sink, bulk->what, "POST", path, buf_view(&sink->body), &reply, err))
         return false;

@@ -205,15 +205,12 @@ static bool add_put(struct es_work *work, struct es_bulk *bulk, struct es_item *
 static bool write_judged(struct es_work *work, enum es_which which, struct upsink_error *err)
 {
     struct buf last_state;
-    struct es_bulk bulk = {.sink = work->sink,
-                           .which = which,
-                           .what = "write to",
-                           .deadline_us = work->read_at_us + FRESH_US,
-                           .take = take_outcome,
-                           .context = work};
+    struct es_bulk bulk = {
+        .sink = work->sink, .which = which, .what = "write to", .take = take_outcome, .context = work};
     bool done = true;
     buf_init(&last_state);
-    for (size_t i = 0; done && i < work->count; i++) {
+    /* What is left when the time is over is judged again in the next round. */
+    for (size_t i = 0; done && i < work->count && clock_monotonic_us() < work->read_at_us + FRESH_US; i++) {
         struct es_item *item = &work->items[i];
         if (item->progress == ES_JUDGE && item->read && changes_row(work, item) == (which == ES_ROWS))
             done = add_put(work, &bulk, item, &last_state, err);

@@ -20,7 +20,7 @@ enum {
     ES_INDEX_MAX = 255, /* bytes of a name */
     ES_PREFIX_MAX = 16, /* of the names that are made from an index' own */
     ES_ID_MAX = 512,
-    ES_BULK_BYTES = 4 << 20,       /* of a request, where the server takes so much */
+    ES_BULK_BYTES = 2 << 20,       /* of a request, where the server takes so much */
     ES_BULK_BYTES_LEAST = 64 << 10 /* to which 429 and 413 may bring it down */
 };
 

@@ -64,8 +64,7 @@ struct es_outcome {
 struct es_bulk {
     struct upsink_sink *sink;
     enum es_which which;
-    const char *what;    /* "write to" */
-    int64_t deadline_us; /* on the monotonic clock; nothing is sent after it. 0: none */
+    const char *what; /* "write to" */
     bool (*take)(struct es_bulk *bulk, uint32_t number, const struct es_outcome *outcome,
                  struct upsink_error *err);
     void *context;
