@@ -2,7 +2,7 @@
 """Runs the tests and ends with one line: N passed, N failed.
 
     tests/run.py                    everything
-    tests/run.py unit contract      some suites: layers unit contract sinks integration
+    tests/run.py unit contract      some suites: layers unit contract sinks example integration
     tests/run.py -k NAME            only tests whose name contains NAME, in every suite
     BUILD=build-asan tests/run.py   a sanitized build (make SAN=asan first)
     TEST_JOBS=1 tests/run.py        integration tests one after the other; 3 at once otherwise
@@ -114,6 +114,13 @@ def suite_sinks(only):
                            POSTGRES_PID=env.get("POSTGRES_PID", ""), UPSINK_PLUGIN_PATH=f"{BUILD}/sinks")
 
 
+def suite_example(only):
+    """The sink of deploy/examples, built against what `make install` puts in place, and plugins that can't be used."""
+    sys.path.insert(0, str(ROOT / "tests/example"))
+    import example
+    example.ask(sys.modules[__name__], only)
+
+
 def suite_integration(only):
     # Most of these tests wait most of the time; each process has servers of its own.
     words = ["/usr/bin/python3", "-m", "pytest", "-q", "-rfEsxXp", "-p", "no:cacheprovider", "--tb=short",
@@ -133,7 +140,7 @@ def suite_integration(only):
 
 
 SUITES = {"layers": suite_layers, "unit": suite_unit, "contract": suite_contract, "sinks": suite_sinks,
-          "integration": suite_integration}
+          "example": suite_example, "integration": suite_integration}
 
 
 def finish():
