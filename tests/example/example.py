@@ -88,15 +88,15 @@ class Example:
         installed = [path for path in outside if self.prefix in path.parents]
         self.check("no key leads out of the directory", outside == installed, outside)
 
-    def check_crashes(self):
+    def check_sink(self):
         """Always without sanitizers: they put functions of their own in the place of libc's, as the test does."""
-        program, views, plain = self.directory / "crash", self.directory / "crashes", self.directory / "plain"
+        program, views, plain = self.directory / "files-test", self.directory / "troubles", self.directory / "plain"
         views.mkdir()
         shutil.copytree(self.source, plain, ignore=shutil.ignore_patterns("*.so"))
-        self.works("the sink to be killed builds", ["make", "-C", plain], PKG_CONFIG_PATH=str(self.prefix / "lib/pkgconfig"))
-        self.works("the crash test compiles", [*C17, "-D_GNU_SOURCE", *WARNINGS, *self.cflags, "-rdynamic",
-                                               self.here / "crash.c", "-o", program, "-ldl"])
-        self.works("killed anywhere, no row steps back or stays behind", [program, plain / "libupsink_files.so", views])
+        self.works("the sink to be harmed builds", ["make", "-C", plain], PKG_CONFIG_PATH=str(self.prefix / "lib/pkgconfig"))
+        self.works("the test of crashes compiles", [*C17, "-D_GNU_SOURCE", *WARNINGS, *self.cflags, "-rdynamic",
+                                                    self.here / "files.c", "-o", program, "-ldl"])
+        self.works("killed or out of space anywhere, no row steps back or stays behind", [program, plain / "libupsink_files.so", views])
 
     def check_demo(self):
         """A topic through the installed program into the directory."""
@@ -163,7 +163,7 @@ def ask(runner, only):
         example.check_headers()
         example.build_sink()
         example.run_contract()
-        example.check_crashes()
+        example.check_sink()
         example.check_demo()
         example.check_odd_plugins()
         example.uninstall()
