@@ -253,7 +253,7 @@ static inline enum upsink_verdict apply(struct desk *desk, struct upsink_change 
     struct upsink_result result;
     need(desk, try_write(desk, &change, 1, &result), "write");
     desk->position.generation = change.generation;
-    desk->position.next_offset = change.offset + 1;
+    desk->position.next_offset = change.offset + (change.offset < INT64_MAX);
     need(desk, try_commit(desk), "commit");
     return result.verdict;
 }

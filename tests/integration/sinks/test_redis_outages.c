@@ -102,7 +102,7 @@ static void flushed_scripts_are_loaded_again(void **state)
     enum { COUNT = 1000 };
     static struct upsink_change changes[COUNT];
     static struct upsink_result results[COUNT];
-    static char keys[COUNT][8];
+    static char keys[COUNT][16];
     struct desk *desk = *state;
     desk_open(desk);
     for (int round = 0; round < 3; round++) {

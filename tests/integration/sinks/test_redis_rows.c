@@ -228,7 +228,7 @@ static void one_batch_may_have_several_floors(void **state)
     enum { COUNT = 300 };
     static struct upsink_change changes[COUNT];
     static struct upsink_result results[COUNT];
-    static char keys[COUNT][8];
+    static char keys[COUNT][16];
     struct desk *desk = *state;
     desk_open(desk);
     for (int round = 0; round < 2; round++) {

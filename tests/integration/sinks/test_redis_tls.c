@@ -86,7 +86,7 @@ static void rows_go_through_an_encrypted_connection(void **state)
     enum { COUNT = 5000, SIZE = 2000 };
     static struct upsink_change changes[COUNT];
     static struct upsink_result results[COUNT];
-    static char keys[COUNT][8], value[SIZE + 1];
+    static char keys[COUNT][16], value[SIZE + 1];
     struct desk *desk = *state;
     static const char *const hosts[] = {"localhost", "127.0.0.1"};
     memset(value, '7', SIZE);
