@@ -321,6 +321,8 @@ static bool read_limits(struct upsink_sink *sink, struct upsink_error *err)
                      "/_nodes/http?filter_path=nodes.*.http.max_content_length_in_bytes", UPSINK_SLICE_ABSENT,
                      &reply, err))
         return false;
+    if (reply.status == 401)
+        return es_fail_reply(sink, "reach", &reply, err);
     int64_t most = es_json_int(es_json_find(reply.body, "nodes.*.http.max_content_length_in_bytes"), 0);
     sink->request_max = reply.status == 200 && most > 0 ? most : 100 << 20;
     while (sink->bulk_bytes > ES_BULK_BYTES_LEAST && (int64_t)sink->bulk_bytes > sink->request_max / 2)

@@ -3,7 +3,9 @@
 # (Elastic License: for tests only, never to be given on.)
 #
 # Environment: ELASTICSEARCH_MAJOR (7, or 8).
-# DIR/env: ELASTICSEARCH_URL, with the superuser `admin`; ELASTICSEARCH_PORT ELASTICSEARCH_PID ELASTICSEARCH_MAJOR
+# Users are in files, since this layout can't make the index that others are kept in: `admin`, a superuser; `writer` and
+# `reader`, with roles of these names in DIR/home/config/roles.yml, which may be changed (noticed within 5 s).
+# DIR/env: ELASTICSEARCH_URL, with `admin`; ELASTICSEARCH_PORT ELASTICSEARCH_PID ELASTICSEARCH_MAJOR
 # shellcheck disable=SC2034
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
@@ -31,9 +33,20 @@ YAML
 }
 
 prepare_home() {
+    local user java_home
+    java_home=$(dirname "$(dirname "$(readlink -f "$(command -v java)")")")
     SEARCH_USER=admin:secret-of-tests
-    ES_JAVA_HOME=$(dirname "$(dirname "$(readlink -f "$(command -v java)")")") ES_PATH_CONF=$1/config \
-        "$1/bin/elasticsearch-users" useradd admin -p secret-of-tests -r superuser >&2
+    cat >>"$1/config/roles.yml" <<YAML
+writer:
+  cluster: [monitor]
+  indices: [{names: ["t*", ".upsink-*"], privileges: [create_index, manage, read, write]}]
+reader:
+  indices: [{names: ["t*", ".upsink-*"], privileges: [read]}]
+YAML
+    for user in admin:superuser writer:writer reader:reader; do
+        ES_JAVA_HOME=$java_home ES_PATH_CONF=$1/config "$1/bin/elasticsearch-users" useradd "${user%:*}" \
+            -p secret-of-tests -r "${user#*:}" >&2
+    done
 }
 
 server_main "$@"

@@ -95,16 +95,17 @@ static inline size_t take_answer(char *data, size_t size, size_t count, void *co
     return size * count;
 }
 
+static struct buf answer_text;
+
 /* A request as the administrator; the status, and the answer until the next one. */
 static inline long ask(const char *method, const char *path, const char *body, const char **answer)
 {
-    static struct buf text;
     char url[512];
     long status = 0;
     CURL *curl = curl_easy_init();
     struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
     assert_non_null(curl);
-    buf_clear(&text);
+    buf_clear(&answer_text);
     snprintf(url, sizeof url, "http://127.0.0.1:%ld/%s", server_port, path);
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
@@ -115,14 +116,14 @@ static inline long ask(const char *method, const char *path, const char *body, c
     if (*server_user)
         curl_easy_setopt(curl, CURLOPT_USERPWD, server_user);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_answer);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &text);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer_text);
     if (curl_easy_perform(curl) != CURLE_OK)
         fail_msg("%s /%s: no answer", method, path);
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_cleanup(curl);
     curl_slist_free_all(headers);
     if (answer)
-        *answer = buf_view(&text).data;
+        *answer = buf_view(&answer_text).data;
     return status;
 }
 
@@ -131,15 +132,15 @@ static inline const char *must(const struct desk *desk, const char *method, cons
                                const char *body)
 {
     char path[256];
-    const char *answer = "", *place = strstr(path_of, "%s");
+    const char *place = strstr(path_of, "%s");
     if (place)
         snprintf(path, sizeof path, "%.*s%s%s", (int)(place - path_of), path_of, desk->index, place + 2);
     else
         snprintf(path, sizeof path, "%s", path_of);
-    long status = ask(method, path, body, &answer);
+    long status = ask(method, path, body, NULL);
     if (status < 200 || status > 299)
-        fail_msg("%s /%s: %ld %s", method, path, status, answer);
-    return answer;
+        fail_msg("%s /%s: %ld %s", method, path, status, buf_view(&answer_text).data);
+    return buf_view(&answer_text).data;
 }
 
 /* What a reader gets for a key that needs no encoding: its _source, or NULL. */

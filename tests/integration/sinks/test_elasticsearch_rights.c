@@ -1,0 +1,131 @@
+/* Credentials, rights and API keys, with Elasticsearch's own security. */
+#include "elasticsearch_help.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <sys/socket.h>
+
+static void use_url(struct desk *desk, const char *user)
+{
+    snprintf(desk->url, sizeof desk->url, "elasticsearch://%s%s127.0.0.1:%ld", user, *user ? "@" : "",
+             server_port);
+}
+
+/* What roles.yml says from now on; the server looks every few seconds. */
+static void set_rights(const char *privileges)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/server/home/config/roles.yml", server_directory);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fprintf(file, "writer:\n  indices: [{names: [\"t*\", \".upsink-*\"], privileges: [%s]}]\n", privileges);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void assert_refused(struct desk *desk, const char *code)
+{
+    assert_false(try_prepare(desk));
+    assert_int_equal(desk->err.cls, UPSINK_ERR_REFUSED);
+    assert_string_equal(desk->err.code, code);
+    assert_null(strstr(desk->err.text, "s3cret"));
+    assert_null(strstr(desk->err.detail, "s3cret"));
+    desk_close(desk);
+}
+
+static void wrong_credentials_are_refused_without_showing_them(void **state)
+{
+    struct desk *desk = *state;
+    use_url(desk, "admin:s3cret");
+    assert_refused(desk, "authentication_failed");
+    use_url(desk, "");
+    assert_refused(desk, "authentication_failed");
+    desk_set(desk, "api_key", "s3cret:s3cret");
+    assert_refused(desk, "authentication_failed");
+}
+
+static void the_rights_that_the_manual_lists_are_enough(void **state)
+{
+    struct desk *desk = *state;
+    use_url(desk, "writer:secret-of-tests");
+    desk_open(desk);
+    assert_int_equal(apply(desk, upsert("a", "{\"n\":1}", 1)), UPSINK_APPLIED);
+    assert_int_equal(apply(desk, tombstone("a", 2)), UPSINK_APPLIED);
+    desk_open(desk);
+    assert_int_equal(apply(desk, upsert("a", "{\"n\":1}", 1)), UPSINK_STALE);
+}
+
+static void rights_that_are_missing_or_withdrawn_are_no_bad_records(void **state)
+{
+    struct desk *desk = *state;
+    struct upsink_result result;
+    bool done = true;
+    use_url(desk, "reader:secret-of-tests");
+    assert_refused(desk, "permission_denied");
+    use_url(desk, "writer:secret-of-tests");
+    desk_open(desk);
+    apply(desk, upsert("a", "{\"n\":1}", 1));
+    set_rights("monitor, read");
+    for (int64_t offset = 2; done && offset < 300; offset++) {
+        struct upsink_change change = upsert("a", "{\"n\":2}", offset);
+        done = try_write(desk, &change, 1, &result);
+        assert_true(!done || result.verdict == UPSINK_APPLIED);
+        sleep_ms(100);
+    }
+    assert_false(done);
+    assert_int_equal(desk->err.cls, UPSINK_ERR_REFUSED);
+    assert_string_equal(desk->err.code, "permission_denied");
+    type->abort(desk->sink);
+}
+
+/* --- API keys: the server of the tests can't make any, so what is sent is looked at
+ * --------------------------- */
+
+static char request[4096];
+
+static void *listen_once(void *context)
+{
+    static const char answer[] =
+        "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    int listener = *(int *)context, client = accept(listener, NULL, NULL);
+    ssize_t len = recv(client, request, sizeof request - 1, 0);
+    request[len > 0 ? len : 0] = '\0';
+    (void)!write(client, answer, sizeof answer - 1);
+    close(client);
+    return NULL;
+}
+
+static void an_api_key_is_sent_instead_of_a_user(void **state)
+{
+    struct desk *desk = *state;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    pthread_t thread;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, len), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &len), 0);
+    assert_int_equal(pthread_create(&thread, NULL, listen_once, &listener), 0);
+    snprintf(desk->url, sizeof desk->url, "elasticsearch://127.0.0.1:%d", ntohs(address.sin_port));
+    desk_set(desk, "api_key", "VuaCfGcBCdbkQm:ui2lp2axTNmsyakw9tvNnw");
+    assert_refused(desk, "authentication_failed");
+    pthread_join(thread, NULL);
+    close(listener);
+    assert_non_null(strstr(
+        request, "\r\nAuthorization: ApiKey VnVhQ2ZHY0JDZGJrUW06dWkybHAyYXhUTm1zeWFrdzl0dk5udw==\r\n"));
+    use_url(desk, "admin:secret-of-tests");
+    assert_false(try_prepare(desk));
+    assert_string_equal(desk->err.code, "bad_setting");
+}
+
+static const struct CMUnitTest tests[] = {
+    TEST(wrong_credentials_are_refused_without_showing_them),
+    TEST(the_rights_that_the_manual_lists_are_enough),
+    TEST(rights_that_are_missing_or_withdrawn_are_no_bad_records),
+    TEST(an_api_key_is_sent_instead_of_a_user),
+};
+
+int main(void)
+{
+    server_script = "elasticsearch";
+    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}

@@ -1,0 +1,138 @@
+"""The whole service into OpenSearch: a real Kafka, a real server, and the program as a user runs it."""
+
+import json
+import pathlib
+import tempfile
+import time
+import urllib.error
+import urllib.request
+import uuid
+
+import harness
+import pytest
+import views
+from views import POSITIONED, VERSIONED, event
+
+
+@pytest.fixture(scope="module")
+def server():
+    # The server's user must be able to reach its directory.
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="upsink-os-"))
+    directory.chmod(0o755)
+    server = harness.Server("opensearch", directory / "server")
+    yield server
+    server.stop()
+
+
+class Index:
+    """As views.PostgresTarget, for an index."""
+
+    retriable = (OSError, KeyError)  # among them urllib's
+
+    def __init__(self, server):
+        self.server, self.name = server, f"o{uuid.uuid4().hex[:10]}"
+        self.url = f"{server.env['OPENSEARCH_URL']}/{self.name}"
+        self.base = f"http://127.0.0.1:{server.env['OPENSEARCH_PORT']}/"
+        self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def ask(self, method, path, body=None):
+        request = urllib.request.Request(self.base + path, method=method, headers={"Content-Type": "application/json"},
+                                         data=None if body is None else json.dumps(body).encode())
+        with self.opener.open(request, timeout=30) as answer:
+            return json.load(answer)
+
+    def search(self, **question):
+        self.ask("POST", f"{self.name}/_refresh")
+        return self.ask("POST", f"{self.name}/_search", {"size": 10000, **question})["hits"]["hits"]
+
+    def rows(self):
+        found = {}
+        for hit in self.search():
+            document = hit["_source"]
+            own = document.pop("_upsink")
+            deleted = document.pop("deleted_at", None) is not None
+            found[hit["_id"]] = views.Row(document, own.get("version"), own.get("event_id"), own.get("change_id"), own["partition"],
+                                          own["offset"], own["generation"], deleted)
+        return found
+
+
+@pytest.fixture
+def index(server):
+    return Index(server)
+
+
+def history(keys=40, partitions=2, states=(1, 3, 2, 5, 4, 6)):
+    """Upserts, stale ones, a repeated one, deletes; keys stay in their partition."""
+    for n, state in enumerate(states):
+        for i in range(keys):
+            value = None if n == len(states) - 1 and i % 6 == 0 else event(f"k{i}", state)
+            yield {"key": f"k{i}", "value": value, "partition": i % partitions}
+            if i % 7 == 0 and value:
+                yield {"key": f"k{i}", "value": value, "partition": i % partitions}
+
+
+@pytest.mark.parametrize("rules", [VERSIONED, POSITIONED], ids=["versions", "positions"])
+def test_the_index_equals_the_topic_also_after_a_restart(make_view, index, rules):
+    view = make_view(index, rules=rules, partitions=2)
+    view.produce(history())
+    first = view.run()
+    view.wait_caught_up(first)
+    harness.wait_until(lambda: harness.check_books(first.metrics(), view.name)[0] == len(view.messages()), what="the books")
+    first.stop()
+    view.produce(history(states=(5, 7, 8)))
+    view.run_to_end()
+    view.assert_converged()
+    # A deleted entity stays away from a late upsert; without a version the later position wins.
+    view.produce([{"key": "k0", "value": event("k0", 4, event_id="late"), "partition": 0}])
+    view.run_to_end()
+    view.assert_converged()
+
+
+def test_the_views_settings_reach_the_sink_and_refused_records_are_dead_letters(make_view, index):
+    view = make_view(index, rules=VERSIONED,
+                     elasticsearch={"mappings": '{"properties": {"total": {"type": "long"}}}', "alias": f"{index.name}-readers"})
+    view.produce([("a", event("a", 1)), ("b", event("b", 2, total="many")), ("x" * 513, event("x", 3)), ("d", event("d", 4, _upsink=1)),
+                  ("e", event("e", 5))])
+    view.run_to_end()
+    assert sorted(index.rows()) == ["a", "e"]
+    codes = {place: letters[0][1]["upsink.error.code"] for place, letters in view.dead_letters().items()}
+    assert codes == {(0, 1): "mapping_conflict", (0, 2): "key_too_long", (0, 3): "reserved_field"}
+    assert index.ask("GET", f"{index.name}-readers/_count")["count"] == 2
+
+
+def test_killed_services_and_servers_under_load_lose_nothing(make_view, index):
+    view = make_view(index, rules=VERSIONED, partitions=2)
+    process = view.run()
+    for n in range(3):
+        view.produce(history(keys=400, states=(3 * n + 1, 3 * n + 3, 3 * n + 2)))
+        if n == 1:
+            index.server.kill9()
+            time.sleep(0.2)
+            index.server.restart()
+        else:
+            process.kill9()
+            process = view.run()
+    view.wait_caught_up(process, 90)
+    assert not view.kafka.read(f"{view.topic}.dlq"), "an outage is not a bad record"
+    assert {row.generation for row in index.rows().values()} == {1}
+
+
+@pytest.mark.parametrize("loss", ["deleted with its state", "made by somebody else"])
+def test_an_index_that_is_lost_is_filled_anew(make_view, index, loss):
+    view = make_view(index, rules=VERSIONED, partitions=2)
+    view.produce(history())
+    process = view.run()
+    view.wait_caught_up(process)
+    if "state" in loss:
+        process.stop()
+        index.ask("DELETE", ".upsink-state")
+        index.ask("DELETE", f".upsink-deleted-{index.name}")
+    index.ask("DELETE", index.name)
+    if "made" in loss:
+        index.ask("PUT", index.name, {})
+    view.produce([{"key": "k1", "value": event("k1", 9), "partition": 1}])
+    if "state" in loss:
+        process = view.run()
+    view.wait_caught_up(process, 60)
+    process.stop()
+    assert {row.generation for row in index.rows().values()} == {2}
