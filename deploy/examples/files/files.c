@@ -6,6 +6,7 @@
  * that was left half done: `settle` finishes it, before anything else is done with the entity. */
 #include "files.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -273,16 +274,21 @@ static bool fail_url(struct upsink_error *err, const char *text)
     return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_url", "%s", text);
 }
 
-/* %XX in place. */
+/* %XX in place; never a NUL. */
 static bool decode(char *text)
 {
     char *to = text;
     for (; *text; text++) {
-        unsigned byte = (unsigned char)*text;
-        if (byte == '%' && (sscanf(text + 1, "%2x", &byte) != 1 || !byte || strcspn(text, "+- \t") < 3))
+        char byte = *text;
+        if (byte == '%') {
+            if (!isxdigit((unsigned char)text[1]) || !isxdigit((unsigned char)text[2]))
+                return false;
+            byte = (char)strtol((char[]){text[1], text[2], '\0'}, NULL, 16);
+            text += 2;
+        }
+        if (!byte)
             return false;
-        text += *text == '%' ? 2 : 0;
-        *to++ = (char)byte;
+        *to++ = byte;
     }
     *to = '\0';
     return true;
@@ -314,7 +320,7 @@ static bool set_parameters(struct upsink_sink *sink, char *query, struct upsink_
             return fail_url(err, "a parameter of a files: URL is written NAME=VALUE");
         *value++ = '\0';
         if (!decode(value))
-            return fail_url(err, "a % in a files: URL is followed by two hexadecimal digits");
+            return fail_url(err, "a % in a files: URL is followed by two hexadecimal digits, and not by 00");
         if (strcmp(each, "folder") != 0) {
             if (!set(sink, each, value, err))
                 return false;
@@ -324,13 +330,17 @@ static bool set_parameters(struct upsink_sink *sink, char *query, struct upsink_
             return upsink_fail(err, UPSINK_ERR_CONFIG, "target_twice",
                                "the folder is named twice, by the URL and by `table`; keep one");
         sink->folder = strdup(value);
+        if (!sink->folder)
+            return false; /* open_sink says: out of memory */
     }
     return true;
 }
 
 static bool read_url(struct upsink_sink *sink, char *url, struct upsink_error *err)
 {
-    char *path = strchr(url, ':') + 1, *query = strchr(path, '?');
+    char *path = url + strcspn(url, ":"), *query;
+    path += *path == ':';
+    query = strchr(path, '?');
     if (query)
         *query++ = '\0';
     if (strncmp(path, "//", 2) == 0 && path[2] != '/')
