@@ -13,7 +13,7 @@ struct rule {
 
 static const struct rule rules[] = {
     /* credentials and rights */
-    {NULL, 401, {UPSINK_ERR_REFUSED, "authentication_failed", "correct user and password, or the API key"}},
+    {NULL, 401, {UPSINK_ERR_REFUSED, "credentials_refused", "correct user and password, or the API key"}},
     {"security_exception",
      0,
      {UPSINK_ERR_REFUSED, "permission_denied", "grant the user what the manual lists, section 3"}},

@@ -63,8 +63,8 @@ bool es_fail_reply(const struct upsink_sink *sink, const char *what, const struc
 
 bool es_check_ready(const struct upsink_sink *sink, struct upsink_error *err)
 {
-    return sink->ready || upsink_fail(err, UPSINK_ERR_OUTAGE, "not_prepared", "%s has to be prepared first",
-                                      sink->description);
+    return sink->ready || upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_unreachable",
+                                      "%s has to be prepared first", sink->description);
 }
 
 bool es_is_stopping(const struct upsink_sink *sink)

@@ -263,7 +263,7 @@ static bool choose_incarnation(char incarnation[40], struct upsink_error *err)
 {
     unsigned char random[16];
     if (getrandom(random, sizeof random, 0) != sizeof random)
-        return upsink_fail(err, UPSINK_ERR_FATAL, "no_randomness", "the system gives no random numbers");
+        return upsink_fail(err, UPSINK_ERR_FATAL, "no_random_bytes", "the system gives no random numbers");
     for (size_t i = 0; i < sizeof random; i++)
         snprintf(incarnation + 2 * i, 3, "%02x", random[i]);
     return true;

@@ -61,7 +61,7 @@ bool es_read_fences(struct es_work *work, enum es_which which, bool (*wanted)(co
         if (!count)
             es_get_begin(&sink->body);
         if (!es_get_add(&sink->body, work->items[i].change->key, count == 0))
-            return upsink_fail(err, UPSINK_ERR_FATAL, "invalid_key", "a key is not UTF-8");
+            return upsink_fail(err, UPSINK_ERR_FATAL, "broken_invariant", "a key is not UTF-8");
         if (++count < REQUEST_IDS && sink->body.len < REQUEST_BYTES)
             continue;
         if (!take_fences(work, which, wanted, begin, i + 1, err))

@@ -39,7 +39,7 @@ bool es_state_write(struct upsink_sink *sink, const char *id, const struct es_st
     buf_clear(body);
     buf_append_text(body, state->exists ? "{\"index\":{\"_id\":" : "{\"create\":{\"_id\":");
     if (!json_text_append(body, upsink_slice_of(id)))
-        return upsink_fail(err, UPSINK_ERR_FATAL, "invalid_name",
+        return upsink_fail(err, UPSINK_ERR_FATAL, "broken_invariant",
                            "the name of the view or topic is not UTF-8");
     if (state->exists)
         buf_printf(body, ",\"if_seq_no\":%lld,\"if_primary_term\":%lld", (long long)state->seq_no,
@@ -134,7 +134,7 @@ bool es_register_write(struct upsink_sink *sink, const struct es_registration *r
         !put_text(out, ",\"uuid\":", registration->uuid) ||
         !put_text(out, ",\"fence_uuid\":", registration->fence_uuid) ||
         !put_text(out, ",\"incarnation\":", registration->incarnation))
-        return upsink_fail(err, UPSINK_ERR_FATAL, "invalid_name",
+        return upsink_fail(err, UPSINK_ERR_FATAL, "broken_invariant",
                            "the name of the view or topic is not UTF-8");
     clock_format(clock_wall_us(), time);
     buf_printf(out, ",\"generation\":%lld,\"filled\":%s,\"bookkeeping\":%d,\"updated_at\":\"%s\"}",

@@ -73,7 +73,7 @@ static bool fail_busy(const struct upsink_sink *sink, struct upsink_error *err)
 
 static bool fail_name(struct upsink_error *err)
 {
-    return upsink_fail(err, UPSINK_ERR_FATAL, "invalid_name", "a name or a note is not UTF-8");
+    return upsink_fail(err, UPSINK_ERR_FATAL, "broken_invariant", "a name or a note is not UTF-8");
 }
 
 /* --- claim ------------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ static bool check_key(struct es_work *work, size_t number, struct upsink_error *
     size_t len = work->items[number].change->key.len;
     if (len && len <= ES_ID_MAX)
         return true;
-    upsink_fail(&why, UPSINK_ERR_RECORD, len ? "key_too_long" : "key_empty",
+    upsink_fail(&why, UPSINK_ERR_RECORD, len ? "key_too_large" : "invalid_key",
                 "the key has %zu bytes, and an _id has 1 to %d", len, (int)ES_ID_MAX);
     work->items[number].progress = ES_DONE;
     return es_reject(work, number, &why, err);

@@ -96,7 +96,7 @@ def test_the_views_settings_reach_the_sink_and_refused_records_are_dead_letters(
     view.run_to_end()
     assert sorted(index.rows()) == ["a", "e"]
     codes = {place: letters[0][1]["upsink.error.code"] for place, letters in view.dead_letters().items()}
-    assert codes == {(0, 1): "mapping_conflict", (0, 2): "key_too_long", (0, 3): "reserved_field"}
+    assert codes == {(0, 1): "mapping_conflict", (0, 2): "key_too_large", (0, 3): "reserved_field"}
     assert index.ask("GET", f"{index.name}-readers/_count")["count"] == 2
 
 

@@ -2,17 +2,17 @@
 # Elasticsearch, one node, on loopback, with basic authentication. Commands and files: see lib.sh, search.sh.
 # (Elastic License: for tests only, never to be given on.)
 #
-# Environment: ELASTICSEARCH_MAJOR (7, or 8).
+# Environment: ELASTICSEARCH_MAJOR (7, or 8; for restart too).
 # Users are in files, since this layout can't make the index that others are kept in: `admin`, a superuser; `writer` and
 # `reader`, with roles of these names in DIR/home/config/roles.yml, which may be changed (noticed within 5 s).
-# DIR/env: ELASTICSEARCH_URL, with `admin`; ELASTICSEARCH_PORT ELASTICSEARCH_PID ELASTICSEARCH_MAJOR
+# DIR/env: ELASTICSEARCH_URL, with `admin`; ELASTICSEARCH_PORT ELASTICSEARCH_PID
 # shellcheck disable=SC2034
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 SERVER=elasticsearch
 case ${ELASTICSEARCH_MAJOR:=7} in
 7) VERSION=7.17.28 SHA256=37004c9bd95165eb41b229204bbb9f311d8099d6db22ec22b2f019664f0a75ab ;;
-8) VERSION=8.17.0 SHA256=c3e814c3fa6b31ffaa2bad55c3aa2121fd595b3ffe08a7adf3a4579adbcb91d9 ;;
+8) VERSION=8.17.0 SHA256=c3e814c3fa6b31ffaa2bad55c3aa2121fd595b3ffe08a7adf3a4579adbcb91d9 HAS_LAUNCHER=yes ;;
 *) die "ELASTICSEARCH_MAJOR is 7 or 8" ;;
 esac
 COORDINATES=org.elasticsearch.distribution.integ-test-zip:elasticsearch:$VERSION:zip

@@ -5,6 +5,7 @@
 #   JAVA_VARIABLE, TMP_VARIABLE, OPTIONS_VARIABLE   how the launcher calls them
 #   write_settings FILE            appends to its configuration
 #   prepare_home HOME              before the first start
+#   HAS_LAUNCHER                   not empty: the server is a child of what is started
 #   READY_PATH                     a path that answers once the server is ready
 #
 # Each server gets a home of its own below DIR: a copy, because who runs it may not be able to reach the cache.
@@ -53,11 +54,27 @@ YAML
 
 ask_server() { curl -fsS -m 5 ${SEARCH_USER:+-u "$SEARCH_USER"} "http://127.0.0.1:$SEARCH_PORT$1"; }
 
+# Elasticsearch 8 comes with a launcher that stays: the server is its child.
+adopt_child() {
+    local dir=$1 child deadline=$((SECONDS + UPSINK_SERVER_TIMEOUT))
+    while live_pid "$dir" >/dev/null && [ "$SECONDS" -lt "$deadline" ]; do
+        for child in $(children_of "$SERVER_PID"); do
+            if listens_on "$child" "$SEARCH_PORT"; then
+                SERVER_PID=$child
+                echo "$child $(process_start_time "$child")" >"$dir/pid"
+                return 0
+            fi
+        done
+        sleep 0.2
+    done
+}
+
 launch() {
     local dir=$1
     spawn "$dir" "${AS_USER[@]}" env "$JAVA_VARIABLE=$(dirname "$(dirname "$(readlink -f "$(command -v java)")")")" \
         "$TMP_VARIABLE=$dir/home/tmp" \
         "$OPTIONS_VARIABLE=-Xms$SEARCH_HEAP -Xmx$SEARCH_HEAP -XX:-AlwaysPreTouch" "$dir/home/bin/$SERVER"
+    [ -z "${HAS_LAUNCHER:-}" ] || adopt_child "$dir"
     wait_ready "$dir" "$SEARCH_PORT" ask_server "$READY_PATH"
     write_env "$dir" "${NAME}_URL" "$SERVER://${SEARCH_USER:+$SEARCH_USER@}127.0.0.1:$SEARCH_PORT" \
         "${NAME}_PORT" "$SEARCH_PORT" "${NAME}_PID" "$SERVER_PID" SEARCH_PORT "$SEARCH_PORT" \

@@ -76,7 +76,7 @@ static void each_item_of_a_bulk_is_judged(void **state)
     assert_non_null(strstr(results[1].error->detail, "[total]"));
     assert_null(strstr(results[1].error->detail, "s3cret"));
     assert_int_equal(results[2].verdict, UPSINK_REJECTED);
-    assert_string_equal(results[2].error->code, "key_too_long");
+    assert_string_equal(results[2].error->code, "key_too_large");
     assert_int_equal(results[3].verdict, UPSINK_REJECTED);
     assert_int_equal(results[4].verdict, UPSINK_APPLIED);
     assert_row_has(desk, "e", "\"total\":5");

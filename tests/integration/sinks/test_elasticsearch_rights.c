@@ -36,11 +36,11 @@ static void wrong_credentials_are_refused_without_showing_them(void **state)
 {
     struct desk *desk = *state;
     use_url(desk, "admin:s3cret");
-    assert_refused(desk, "authentication_failed");
+    assert_refused(desk, "credentials_refused");
     use_url(desk, "");
-    assert_refused(desk, "authentication_failed");
+    assert_refused(desk, "credentials_refused");
     desk_set(desk, "api_key", "s3cret:s3cret");
-    assert_refused(desk, "authentication_failed");
+    assert_refused(desk, "credentials_refused");
 }
 
 static void the_rights_that_the_manual_lists_are_enough(void **state)
@@ -107,7 +107,7 @@ static void an_api_key_is_sent_instead_of_a_user(void **state)
     assert_int_equal(pthread_create(&thread, NULL, listen_once, &listener), 0);
     snprintf(desk->url, sizeof desk->url, "elasticsearch://127.0.0.1:%d", ntohs(address.sin_port));
     desk_set(desk, "api_key", "VuaCfGcBCdbkQm:ui2lp2axTNmsyakw9tvNnw");
-    assert_refused(desk, "authentication_failed");
+    assert_refused(desk, "credentials_refused");
     pthread_join(thread, NULL);
     close(listener);
     assert_non_null(strstr(
