@@ -14,7 +14,7 @@ bool es_state_read(struct upsink_sink *sink, const char *id, struct es_state *st
 {
     struct es_json docs;
     struct es_found found;
-    struct upsink_error why;
+    struct upsink_error why = {.cls = UPSINK_ERR_NONE};
     const char *what = "read the state of";
     *state = (struct es_state){.exists = false};
     *source = UPSINK_SLICE_ABSENT;

@@ -1,5 +1,6 @@
 """check_search.py URL INDEX EXPECTED: prints how many documents of the index differ from the expected state.
 check_search.py URL INDEX: deletes the index and what upsink keeps beside it.
+check_search.py URL warm-up: writes and deletes an index of its own, until the server's code is compiled.
 
 Every live order must be there with its last state, found by a search as readers would, and nothing else."""
 
@@ -15,7 +16,7 @@ opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 def ask(method, path, body=None):
     request = urllib.request.Request(f"http://{url.hostname}:{url.port}/{path}", method=method,
-                                     data=None if body is None else json.dumps(body).encode(),
+                                     data=body if isinstance(body, (bytes, type(None))) else json.dumps(body).encode(),
                                      headers={"Content-Type": "application/json"})
     if url.username:
         secret = base64.b64encode(f"{url.username}:{url.password}".encode()).decode()
@@ -23,6 +24,14 @@ def ask(method, path, body=None):
     with opener.open(request) as answer:
         return json.load(answer)
 
+
+if sys.argv[2] == "warm-up":
+    ask("PUT", index, {"settings": {"number_of_replicas": 0}, "mappings": {"dynamic": False}})
+    for begin in range(0, 150000, 1000):
+        lines = (f'{{"index":{{"_id":"{i % 50000}"}}}}\n{{"text":"{"x" * 800}","n":{i}}}\n' for i in range(begin, begin + 1000))
+        ask("POST", index + "/_bulk?filter_path=errors", "".join(lines).encode())
+    ask("DELETE", index)
+    sys.exit()
 
 if len(sys.argv) == 3:
     for name in (index, ".upsink-deleted-" + index, ".upsink-state"):

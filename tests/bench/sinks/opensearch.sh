@@ -4,6 +4,8 @@ search_server=${search_server:-opensearch}
 
 start_sink() {
     SEARCH_HEAP=${SEARCH_HEAP:-1g} "tests/servers/$search_server.sh" start "$dir/search" >"$dir/search.url"
+    # Just started, Java takes twice as long for everything.
+    /usr/bin/python3 tests/bench/sinks/check_search.py "$(cat "$dir/search.url")" warm-up
 }
 
 stop_sink() { "tests/servers/$search_server.sh" stop "$dir/search"; }
