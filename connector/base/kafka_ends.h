@@ -1,7 +1,8 @@
 /* Where a partition begins and ends: ListOffsets, as Kafka's protocol calls it.
  *
- * rd_kafka_query_watermark_offsets asks the same, but in older ones (2.0.2 among them) it waits for the answer to
- * its request, however long that takes; these come back after `timeout_ms`. Any thread may call them. */
+ * rd_kafka_query_watermark_offsets asks the same, but in older ones (2.0.2 among them) it waits for the
+ * answer to its request, however long that takes; these come back after `timeout_ms`. Any thread may call
+ * them. */
 #ifndef UPSINK_KAFKA_ENDS_H
 #define UPSINK_KAFKA_ENDS_H
 
