@@ -1,15 +1,83 @@
 #include "connector/resume.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <xxhash.h>
+
+enum { DIGIT_BITS = 5, DIGIT_MORE = 1 << DIGIT_BITS, DIGIT_ZERO = '0' };
+
+static size_t put_number(char *text, uint64_t number)
+{
+    size_t len = 0;
+    for (; number >= DIGIT_MORE; number >>= DIGIT_BITS)
+        text[len++] = (char)(DIGIT_ZERO + (int)(number % DIGIT_MORE) + DIGIT_MORE);
+    text[len++] = (char)(DIGIT_ZERO + (int)number);
+    return len;
+}
+
+/* Returns what follows the number; NULL: it is none. */
+static const char *get_number(const char *text, int64_t *number)
+{
+    uint64_t sum = 0;
+    for (int shift = 0; shift < 63; shift += DIGIT_BITS) {
+        int digit = *text++ - DIGIT_ZERO;
+        if (digit < 0 || digit >= 2 * DIGIT_MORE)
+            return NULL;
+        sum |= (uint64_t)(digit % DIGIT_MORE) << shift;
+        *number = (int64_t)sum;
+        if (digit < DIGIT_MORE)
+            return sum <= INT64_MAX ? text : NULL;
+    }
+    return NULL;
+}
+
+/* As many as there is room for, the latest first. */
+static void format_refused(const struct resume_note *note, char *text, size_t size)
+{
+    enum { SINCE_MAX = 24, NUMBER_MAX = 13 };
+    const struct resume_refused *refused = &note->refused;
+    char digits[RESUME_NOTE_SIZE];
+    size_t len = 0;
+    int64_t since = refused->since, last = note->mark.offset;
+    for (uint32_t i = refused->count; i-- > 0;) {
+        if (len + SINCE_MAX + NUMBER_MAX + sizeof " s= r=" > size) {
+            since = refused->offsets[i] + 1;
+            break;
+        }
+        len += put_number(digits + len, (uint64_t)(last - refused->offsets[i]));
+        last = refused->offsets[i];
+    }
+    if (len || since)
+        snprintf(text, size, " s=%" PRId64 " r=%.*s", since, (int)len, digits);
+}
 
 void resume_note_format(const struct resume_note *note, char text[RESUME_NOTE_SIZE])
 {
-    snprintf(text, RESUME_NOTE_SIZE,
-             "upsink/1 g=%" PRId64 " f=%" PRId64 " n=%" PRId32 " o=%" PRId64 " t=%" PRId64 " h=%016" PRIx64
-             " c=%s",
-             note->generation, note->floor, note->partitions, note->mark.offset, note->mark.timestamp_ms,
-             note->mark.hash, note->cluster);
+    int len = snprintf(text, RESUME_NOTE_SIZE,
+                       "upsink/1 g=%" PRId64 " f=%" PRId64 " n=%" PRId32 " o=%" PRId64 " t=%" PRId64
+                       " h=%016" PRIx64 " c=%s",
+                       note->generation, note->floor, note->partitions, note->mark.offset,
+                       note->mark.timestamp_ms, note->mark.hash, note->cluster);
+    format_refused(note, text + len, RESUME_NOTE_SIZE - (size_t)len);
+}
+
+/* One that can't be read says of nothing that it was applied. */
+static void parse_refused(const char *text, struct resume_note *note)
+{
+    struct resume_refused *refused = &note->refused;
+    int64_t offset = note->mark.offset, back;
+    const char *digits = strstr(text, " r=");
+    bool good = digits && sscanf(text, " s=%" SCNd64, &refused->since) == 1;
+    for (digits += good ? 3 : 0; good && *digits; refused->count++) {
+        digits = get_number(digits, &back);
+        good = digits && back <= offset && refused->count < RESUME_REFUSED_MAX;
+        if (good)
+            refused->offsets[RESUME_REFUSED_MAX - 1 - refused->count] = offset -= back;
+    }
+    if (!good)
+        *refused = (struct resume_refused){.since = note->mark.offset + 1};
+    memmove(refused->offsets, refused->offsets + RESUME_REFUSED_MAX - refused->count,
+            refused->count * sizeof *refused->offsets);
 }
 
 bool resume_note_parse(const char *text, size_t len, struct resume_note *note)
@@ -20,15 +88,55 @@ bool resume_note_parse(const char *text, size_t len, struct resume_note *note)
         return false;
     memcpy(copy, text, len);
     copy[len] = '\0';
+    char *refused = strstr(copy, " s=");
+    if (refused)
+        *refused = '\0';
     int fields = sscanf(copy,
                         "upsink/1 g=%" SCNd64 " f=%" SCNd64 " n=%" SCNd32 " o=%" SCNd64 " t=%" SCNd64
                         " h=%" SCNx64 " c=%63s",
                         &note->generation, &note->floor, &note->partitions, &note->mark.offset,
                         &note->mark.timestamp_ms, &note->mark.hash, note->cluster);
-    if (fields >= 6)
-        return true;
-    *note = (struct resume_note){.mark.offset = -1};
-    return false;
+    if (fields < 6) {
+        *note = (struct resume_note){.mark.offset = -1};
+        return false;
+    }
+    if (refused) {
+        *refused = ' ';
+        parse_refused(refused, note);
+    }
+    return true;
+}
+
+void resume_note_refused(struct resume_note *note, int64_t offset)
+{
+    struct resume_refused *refused = &note->refused;
+    if (refused->count && offset <= refused->offsets[refused->count - 1])
+        return;
+    if (refused->count == RESUME_REFUSED_MAX) {
+        refused->since = refused->offsets[0] + 1;
+        memmove(refused->offsets, refused->offsets + 1, --refused->count * sizeof *refused->offsets);
+    }
+    refused->offsets[refused->count++] = offset;
+}
+
+static int compare_offsets(const void *one, const void *other)
+{
+    const int64_t *a = one, *b = other;
+    return (*a > *b) - (*a < *b);
+}
+
+void resume_note_cut(struct resume_note *note, int64_t next)
+{
+    struct resume_refused *refused = &note->refused;
+    while (refused->count && refused->offsets[refused->count - 1] >= next)
+        refused->count--;
+}
+
+bool resume_was_refused(const struct resume_note *note, int64_t offset)
+{
+    const struct resume_refused *refused = &note->refused;
+    return offset < refused->since ||
+           bsearch(&offset, refused->offsets, refused->count, sizeof offset, compare_offsets);
 }
 
 uint64_t resume_mark_hash(struct upsink_slice key, struct upsink_slice value)

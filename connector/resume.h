@@ -12,7 +12,8 @@
 
 #include <stdint.h>
 
-#define RESUME_NOTE_SIZE 256
+#define RESUME_NOTE_SIZE   2048
+#define RESUME_REFUSED_MAX 1000
 
 /* The last record that was handled: what must still stand at its offset if the topic is the same. */
 struct resume_mark {
@@ -21,19 +22,37 @@ struct resume_mark {
     uint64_t hash; /* of key and value */
 };
 
+/* The records before the mark that were refused: what carries their ids again is no duplicate. Of those
+ * before `since` it is not known any more. */
+struct resume_refused {
+    int64_t offsets[RESUME_REFUSED_MAX]; /* ascending */
+    uint32_t count;
+    int64_t since;
+};
+
 /* Kept in the sink's position and in the metadata of committed offsets, as text:
- * "upsink/1 g=2 f=1 n=4 o=41 t=1767225600000 h=00c0ffee00c0ffee c=CLUSTER". */
+ * "upsink/1 g=2 f=1 n=4 o=41 t=1767225600000 h=00c0ffee00c0ffee c=CLUSTER", and " s=SINCE r=REFUSED" where
+ * there are such: how far each lies before the one behind it, the last one before the mark, the last one
+ * first, in digits of 5 bits, the lowest first, ASCII '0' and up; those of 32 and above are not the last of
+ * their number. */
 struct resume_note {
     int64_t generation, floor;
     int32_t partitions; /* that the topic had */
     struct resume_mark mark;
     char cluster[64];
+    struct resume_refused refused;
 };
 
 void resume_note_format(const struct resume_note *note, char text[RESUME_NOTE_SIZE]);
 
 /* false: not one of ours. */
 bool resume_note_parse(const char *text, size_t len, struct resume_note *note);
+
+/* `offset` is refused: later than any before, or one that is known already. */
+void resume_note_refused(struct resume_note *note, int64_t offset);
+/* Those from `next` on are tried again. */
+void resume_note_cut(struct resume_note *note, int64_t next);
+bool resume_was_refused(const struct resume_note *note, int64_t offset);
 
 uint64_t resume_mark_hash(struct upsink_slice key, struct upsink_slice value);
 

@@ -171,7 +171,8 @@ static void warm_lane(struct worker *worker, struct lane *lane, const rd_kafka_m
     }
     struct upsink_change change = {0};
     struct window_ids ids = {0, 0};
-    if (mapping_decode_ids(worker->view->mapping, &record, &worker->batch.arena, &change))
+    if (!resume_was_refused(&lane->note, message->offset) &&
+        mapping_decode_ids(worker->view->mapping, &record, &worker->batch.arena, &change))
         ids = batch_window_ids(&worker->batch, &change);
     window_add(&lane->window, ids);
     if (worker->batch.record_count == 0)

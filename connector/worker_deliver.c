@@ -207,6 +207,16 @@ static bool has_moved(const struct lane *lane)
     return lane->state == LANE_ACTIVE && lane->expected > atomic_load(&lane->done);
 }
 
+/* Before the marks are set: they may not be behind what was refused. */
+static void note_refused(struct worker *worker)
+{
+    struct batch *batch = &worker->batch;
+    for (size_t i = 0; i < batch->record_count; i++)
+        if (batch->links[i].fate == FATE_REJECTED)
+            resume_note_refused(&worker->lanes[batch->records[i].lane]->note,
+                                batch->records[i].change.offset);
+}
+
 /* The last record of each lane becomes its mark: hashed once a batch. Transaction markers may stand behind
  * it. */
 static void set_marks(struct worker *worker)
@@ -233,6 +243,7 @@ static bool commit_positions(struct worker *worker, struct upsink_error *err)
     if (!positions)
         return upsink_fail(err, UPSINK_ERR_FATAL, "out_of_memory", "no memory to commit");
     size_t count = 0;
+    note_refused(worker);
     set_marks(worker);
     for (size_t i = 0; i < worker->lane_count; i++) {
         const struct lane *lane = worker->lanes[i];

@@ -129,8 +129,11 @@ bool worker_start_lane(struct worker *worker, struct lane *lane, struct upsink_e
     static const struct resume_mark none = {.offset = -1};
     struct resume_note note = {
         .generation = plan.generation, .floor = plan.floor, .partitions = partitions, .mark = none};
-    if (plan.reason == RESUME_CONTINUE)
+    if (plan.reason == RESUME_CONTINUE) {
         note.mark = known->mark;
+        note.refused = known->refused;
+        resume_note_cut(&note, plan.offset);
+    }
     snprintf(note.cluster, sizeof note.cluster, "%s", facts.cluster);
     if (!write_down(worker, &note, &plan, &position, err))
         return false;

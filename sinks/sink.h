@@ -116,7 +116,7 @@ struct upsink_position {
     int64_t generation; /* 0 before the first */
     int64_t floor;
     int64_t next_offset; /* of the first record not yet done; -1: none known, or the target was lost */
-    char note[256];      /* the connector's own, text; kept as it is */
+    char note[2048];     /* the connector's own, text; kept as it is */
 };
 
 /* What a sink remembers of an entity, so that an older change can never overwrite a newer one. */

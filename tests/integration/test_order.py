@@ -169,6 +169,24 @@ def test_a_refused_change_gives_way_to_the_good_one_before_it(make_view, table, 
         assert "23514" in found[0][1]["upsink.error.detail"]
 
 
+@pytest.mark.parametrize("rules", [VERSIONED, POSITIONED], ids=["versions", "positions"])
+def test_a_refused_event_is_no_duplicate_when_it_comes_again_after_a_restart(make_view, table, rules):
+    view = make_view(table, rules=rules)
+    view.run_to_end()
+    table.query(f"ALTER TABLE {table.table} ADD CONSTRAINT small CHECK ((doc->>'n')::int < 100)")
+    again, mute = upsert("a", 100, event_id="E"), {"key": "b", "value": event("b", 1, event_id="F")}
+    broken = {**mute, "value": {**mute["value"], "data": {"orderId": "b", "lastUpdated": "soon", "n": 0}}}
+    view.produce([upsert("a", 1, event_id="D"), again, broken, upsert("c", 1)])
+    view.run_to_end()
+    assert len(view.dead_letters()) == (2 if rules.version else 1)
+    table.query(f"ALTER TABLE {table.table} DROP CONSTRAINT small")
+    view.produce([again, mute, upsert("c", 1)])
+    view.run_to_end()
+    rows = table.rows()
+    assert {key: row.doc["n"] for key, row in rows.items()} == {"a": 100, "b": 1 if rules.version else 0, "c": 1}
+    assert rows["c"].offset == 3, "a duplicate was applied"
+
+
 def test_equal_versions_in_two_partitions_are_ordered_by_the_records_time(make_view, target):
     view = make_view(target, partitions=2, rules=VERSIONED)
     def record(key, partition, timestamp, **more):

@@ -171,6 +171,68 @@ static void notes_survive_a_round_trip_and_foreign_ones_are_refused(void **state
     assert_int_equal(back.mark.offset, -1);
 }
 
+static void refused_records_survive_with_the_note(void **state)
+{
+    (void)state;
+    struct resume_note note = {.generation = 1, .mark.offset = INT64_MAX, .cluster = ""}, back;
+    static const int64_t refused[] = {0, 1, 31, 63, 64, 1 << 20, INT64_MAX - 1, INT64_MAX};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        resume_note_refused(&note, refused[i]);
+    resume_note_refused(&note, 64); /* known already */
+    char text[RESUME_NOTE_SIZE];
+    resume_note_format(&note, text);
+    assert_true(resume_note_parse(text, strlen(text), &back));
+    assert_int_equal(back.refused.count, note.refused.count);
+    assert_string_equal(back.cluster, "");
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        assert_true(resume_was_refused(&back, refused[i]));
+    assert_false(resume_was_refused(&back, 2));
+    assert_false(resume_was_refused(&back, INT64_MAX - 2));
+    resume_note_cut(&back, 64);
+    assert_false(resume_was_refused(&back, 64));
+    assert_true(resume_was_refused(&back, 63));
+}
+
+/* Where there are too many to know them all, nothing before the known ones counts as applied. */
+static void of_too_many_refused_records_the_latest_are_known(void **state)
+{
+    (void)state;
+    static const int64_t distances[] = {1, 3, 1000000, INT64_C(1) << 40};
+    for (size_t d = 0; d < sizeof distances / sizeof *distances; d++) {
+        struct resume_note note = {.generation = 1, .cluster = "c"}, back;
+        int64_t last = 0;
+        for (int i = 0; i < 3 * RESUME_REFUSED_MAX; i++)
+            resume_note_refused(&note, last += distances[d]);
+        note.mark.offset = last + 5;
+        char text[RESUME_NOTE_SIZE];
+        resume_note_format(&note, text);
+        assert_true(strlen(text) < RESUME_NOTE_SIZE - 1);
+        assert_true(resume_note_parse(text, strlen(text), &back));
+        assert_string_equal(back.cluster, "c");
+        assert_true(back.refused.count >= 150);
+        for (int64_t offset = distances[d]; offset <= last; offset += distances[d])
+            assert_true(resume_was_refused(&back, offset));
+        assert_false(resume_was_refused(&back, last + 1));
+        assert_true(distances[d] == 1 || !resume_was_refused(&back, last - 1));
+        assert_true(resume_was_refused(&back, 0));
+    }
+}
+
+static void a_broken_list_of_refused_records_says_of_nothing_that_it_was_applied(void **state)
+{
+    (void)state;
+    static const char *const lists[] = {" s=0 r=zz", " s=0 r=O", " s=0 r=9999",
+                                        " s=x r=0",  " s=0",     " s=0 r=ooooooooooooooooo0"};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        char text[RESUME_NOTE_SIZE];
+        struct resume_note back;
+        snprintf(text, sizeof text, "upsink/1 g=1 f=1 n=1 o=20 t=5 h=00000000000000aa c=x%s", lists[i]);
+        assert_true(resume_note_parse(text, strlen(text), &back));
+        assert_true(resume_was_refused(&back, 20));
+        assert_false(resume_was_refused(&back, 21));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +246,9 @@ int main(void)
         cmocka_unit_test(records_that_were_deleted_unread_stop_the_view),
         cmocka_unit_test(a_sink_without_positions_goes_on_from_the_group),
         cmocka_unit_test(notes_survive_a_round_trip_and_foreign_ones_are_refused),
+        cmocka_unit_test(refused_records_survive_with_the_note),
+        cmocka_unit_test(of_too_many_refused_records_the_latest_are_known),
+        cmocka_unit_test(a_broken_list_of_refused_records_says_of_nothing_that_it_was_applied),
     };
     return cmocka_run_group_tests_name("resume", tests, NULL, NULL);
 }
