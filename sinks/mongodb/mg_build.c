@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "mg_write.h"
+#include "sinks/fence_pair.h"
 
 enum { FILTER_MAX = 8 << 10 };
 
@@ -130,7 +131,7 @@ static bool check_size(const struct buf *out, struct upsink_error *err)
 bool mg_build_insert(struct mg_work *work, const struct mg_item *item, const struct upsink_fence *before,
                      struct upsink_error *err)
 {
-    struct upsink_fence fence = mg_fence_of(before, item->change);
+    struct upsink_fence fence = upsink_fence_after(before, item->change);
     buf_clear(&work->sink->statement);
     return mg_document_put(work->sink, &work->sink->statement, item->change, &fence, err);
 }
@@ -140,7 +141,7 @@ bool mg_build_replace(struct mg_work *work, const struct mg_item *item, const st
 {
     struct upsink_sink *sink = work->sink;
     struct buf *out = &sink->statement;
-    struct upsink_fence fence = mg_fence_of(before, item->change);
+    struct upsink_fence fence = upsink_fence_after(before, item->change);
     bool is_delete = item->change->op == UPSINK_DELETE;
     size_t whole, query;
     begin_statement(out, &whole, &query);
@@ -162,7 +163,7 @@ bool mg_build_side(struct mg_work *work, const struct mg_item *item, const struc
 {
     struct upsink_sink *sink = work->sink;
     struct buf *out = &sink->statement;
-    struct upsink_fence fence = mg_fence_of(before, item->change);
+    struct upsink_fence fence = upsink_fence_after(before, item->change);
     size_t whole, part;
     begin_statement(out, &whole, &part);
     mg_filter_as_read(sink, out, item->change->key, &item->side);

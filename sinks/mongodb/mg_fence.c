@@ -97,22 +97,6 @@ bool mg_fence_read(const struct upsink_sink *sink, const bson_t *document, struc
     return true;
 }
 
-struct upsink_fence mg_fence_of(const struct upsink_fence *before, const struct upsink_change *change)
-{
-    struct upsink_fence fence = {
-        .topic = change->topic,
-        .event_id = change->event_id,
-        .change_id = change->change_id,
-        .offset = change->offset,
-        .timestamp = change->timestamp,
-        .generation = change->generation,
-        .partition = change->partition,
-        .deleted = change->op == UPSINK_DELETE,
-    };
-    fence.has_version = upsink_fence_version(before, change, &fence.version);
-    return fence;
-}
-
 /* --- filters ------------------------------------------------------------------------------------- */
 
 static void put_place(const struct upsink_sink *sink, struct buf *out, int32_t partition,

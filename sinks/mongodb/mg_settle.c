@@ -7,6 +7,7 @@
 #include "mg_write.h"
 
 #include "clock.h"
+#include "sinks/fence_pair.h"
 
 #include <time.h>
 
@@ -17,29 +18,12 @@ enum {
     FRESH_US = 10000000 /* fences that were read longer ago are read again before anything is written */
 };
 
-/* As if the row's last change came now, against the delete. Ids say nothing of order. */
-static bool row_wins(const struct upsink_fence *row, const struct upsink_fence *side, int64_t floor)
-{
-    struct upsink_change change = {
-        .op = UPSINK_UPSERT,
-        .flags = row->has_version ? UPSINK_HAS_VERSION : 0,
-        .topic = row->topic,
-        .version = row->version,
-        .offset = row->offset,
-        .timestamp = row->timestamp,
-        .generation = row->generation,
-        .floor = floor,
-        .partition = row->partition,
-    };
-    return row->generation >= floor && upsink_fence_judge(side, &change) == UPSINK_APPLIED;
-}
-
 const struct mg_known *mg_newer(const struct mg_known *row, const struct mg_known *side, int64_t floor)
 {
     bool has_row = row->exists && row->has_fence, has_side = side->exists && side->has_fence;
     if (!has_row || !has_side)
         return has_side ? side : has_row ? row : NULL;
-    return row_wins(&row->fence, &side->fence, floor) ? row : side;
+    return upsink_fence_outlives(&row->fence, &side->fence, floor) ? row : side;
 }
 
 static bool is_open(const struct mg_item *item)
@@ -60,19 +44,14 @@ static size_t number_of(const struct mg_work *work, const struct mg_item *item)
     return (size_t)(item - work->items);
 }
 
-static bool is_of(const struct upsink_fence *fence, const struct upsink_change *change)
-{
-    return fence->offset == change->offset && fence->partition == change->partition &&
-           fence->generation == change->generation && upsink_slice_equal(fence->topic, change->topic);
-}
-
 /* What is known was just read: what has to be done? True where the change has to be written. */
 static bool decide(struct mg_work *work, struct mg_item *item)
 {
     const struct mg_known *newer = mg_newer(&item->row, &item->side, item->change->floor);
     enum upsink_verdict verdict = upsink_fence_judge(newer ? &newer->fence : NULL, item->change);
     bool verified = item->progress == MG_VERIFY;
-    if (verdict == UPSINK_APPLIED && !(verified && newer && is_of(&newer->fence, item->change))) {
+    if (verdict == UPSINK_APPLIED &&
+        !(verified && newer && upsink_fence_is_of(&newer->fence, item->change))) {
         item->progress = MG_JUDGE; /* also where it was written, and went lost in a race */
         item->cleanup = MG_KEEP;
         return true;

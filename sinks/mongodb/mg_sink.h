@@ -100,8 +100,6 @@ void mg_fence_put(const struct upsink_sink *sink, struct buf *out, const struct 
 /* Reads it from a document. The slices are copied to the arena. False when out of memory. */
 UPSINK_NODISCARD bool mg_fence_read(const struct upsink_sink *sink, const bson_t *document,
                                     struct arena *arena, struct mg_known *known);
-/* The fence that the entity has once the change is applied over `before` (NULL: none). */
-struct upsink_fence mg_fence_of(const struct upsink_fence *before, const struct upsink_change *change);
 
 /* A filter without its braces: the document as it was read. Partition, offset and generation tell every state
  * of an entity from every other. */
