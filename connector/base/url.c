@@ -4,6 +4,18 @@
 #include <stdlib.h>
 #include <strings.h>
 
+static bool fail_memory(struct upsink_error *err)
+{
+    return upsink_fail(err, UPSINK_ERR_FATAL, "out_of_memory", "out of memory");
+}
+
+static bool refuse_at(struct upsink_error *err)
+{
+    return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_url",
+                       "the URL has an @ where none can stand; percent-encode `@` as %%40, `/` as %%2F and "
+                       "`?` as %%3F in a password");
+}
+
 static int hex_digit(char c)
 {
     if (c >= '0' && c <= '9')
@@ -113,7 +125,7 @@ static bool parse_query(struct url *url, char *query, struct upsink_error *err)
         count += *c == '&';
     url->parameters = calloc(count, sizeof *url->parameters);
     if (!url->parameters)
-        return upsink_fail(err, UPSINK_ERR_FATAL, "out_of_memory", "out of memory");
+        return fail_memory(err);
     while (*query) {
         char *end = strchrnul(query, '&');
         char *next = *end ? end + 1 : end;
@@ -123,6 +135,8 @@ static bool parse_query(struct url *url, char *query, struct upsink_error *err)
             query = next;
             continue;
         }
+        if (memchr(query, '@', (size_t)((equals ? equals : end) - query)))
+            return refuse_at(err);
         parameter->name = query;
         parameter->value = equals ? equals + 1 : "";
         if (equals && !decode_part(equals + 1, end, "query", err))
@@ -169,7 +183,7 @@ bool url_parse(struct url *url, const char *text, struct upsink_error *err)
             "this is not a URL: it has to begin with a scheme and a colon, as in sqlite:orders.db");
     url->memory = strdup(text);
     if (!url->memory)
-        return upsink_fail(err, UPSINK_ERR_FATAL, "out_of_memory", "out of memory");
+        return fail_memory(err);
     for (size_t i = 0; i < len; i++)
         url->memory[i] = (char)tolower((unsigned char)url->memory[i]);
     url->memory[len] = '\0';
@@ -193,6 +207,67 @@ const char *url_get(const struct url *url, const char *name)
         if (strcmp(url->parameters[i].name, name) == 0)
             return url->parameters[i].value;
     return NULL;
+}
+
+static const char *skip_userinfo(const char *text)
+{
+    const char *slashes = strstr(text, "://"), *begin = slashes ? slashes + 3 : text;
+    const char *at = begin + strcspn(begin, "@/");
+    return *at == '@' ? at + 1 : begin;
+}
+
+static bool take_value(const char *name, const char *text, size_t len, char **value, struct upsink_error *err)
+{
+    if (*value)
+        return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_url", "the sink URL names `%s` twice", name);
+    *value = strndup(text, len);
+    if (!*value)
+        return fail_memory(err);
+    return decode_part(*value, *value + len, "query", NULL) ||
+           upsink_fail(err, UPSINK_ERR_CONFIG, "bad_url",
+                       "`%s` in the sink URL is not properly percent-encoded", name);
+}
+
+static bool take_parameters(const char *query, const char *name, url_check_name *check, void *context,
+                            struct buf *rest, char **value, struct upsink_error *err)
+{
+    char separator = '?', other[64];
+    for (size_t len; *query; query += len) {
+        query++; /* ? or & */
+        len = strcspn(query, "&");
+        size_t name_len = strcspn(query, "=&");
+        const char *begin = query + name_len + (name_len < len);
+        snprintf(other, sizeof other, "%.*s", name_len < sizeof other ? (int)name_len : (int)sizeof other - 1,
+                 query);
+        if (memchr(query, '@', name_len))
+            return refuse_at(err);
+        if (strcasecmp(other, name) == 0) {
+            if (!take_value(name, begin, (size_t)(query + len - begin), value, err))
+                return false;
+        } else if (len > 0) {
+            if (!check(context, other, err))
+                return false;
+            buf_append_byte(rest, separator);
+            buf_append(rest, query, len);
+            separator = '&';
+        }
+    }
+    return !rest->failed || fail_memory(err);
+}
+
+bool url_take_parameter(const char *text, const char *name, url_check_name *check, void *context,
+                        struct buf *rest, char **value, struct upsink_error *err)
+{
+    const char *host = skip_userinfo(text), *query = strchrnul(host, '?');
+    *value = NULL;
+    if (memchr(host, '@', (size_t)(query - host)))
+        return refuse_at(err);
+    buf_append(rest, text, (size_t)(query - text));
+    if (take_parameters(query, name, check, context, rest, value, err))
+        return true;
+    free(*value);
+    *value = NULL;
+    return false;
 }
 
 /* Names may be percent-encoded to hide what they are. */

@@ -35,6 +35,16 @@ void url_clear(struct url *url);
 /* The value of the first parameter of that name; NULL where there is none. */
 const char *url_get(const struct url *url, const char *name);
 
+/* For sinks whose client library reads the rest: appends the URL to `rest`, but for the parameter `name`,
+ * whose decoded value is the caller's to free (NULL where it is not there). `check` sees the name of every
+ * other parameter. As those libraries see it, a `?` before the `@` is a part of the password. What would make
+ * the end of a password pass for a host, a path or a parameter, and be shown, is refused. Errors as
+ * url_parse. */
+typedef bool url_check_name(void *context, const char *name, struct upsink_error *err);
+UPSINK_NODISCARD bool url_take_parameter(const char *text, const char *name, url_check_name *check,
+                                         void *context, struct buf *rest, char **value,
+                                         struct upsink_error *err);
+
 /* Appends the URL as it may be shown: without the password of its userinfo, and with `***` for the values
  * of parameters that sound like secrets. Works on any text, URL or not. */
 void url_redact(struct buf *out, const char *text);

@@ -1,39 +1,8 @@
 #include "mg_url.h"
 
-#include <ctype.h>
+#include "url.h"
+
 #include <stdlib.h>
-
-#define COLLECTION "collection"
-
-static bool fail_memory(struct upsink_error *err)
-{
-    return upsink_fail(err, UPSINK_ERR_FATAL, "out_of_memory", "out of memory");
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)tolower((unsigned char)c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool decode(const char *text, size_t len, char *out)
-{
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] != '%') {
-            *out++ = text[i];
-            continue;
-        }
-        int high = i + 2 < len ? hex_digit(text[i + 1]) : -1, low = i + 2 < len ? hex_digit(text[i + 2]) : -1;
-        if (high < 0 || low < 0 || (high == 0 && low == 0))
-            return false;
-        *out++ = (char)(high * 16 + low);
-        i += 2;
-    }
-    *out = '\0';
-    return true;
-}
 
 static bool is_known(const char *name)
 {
@@ -43,56 +12,14 @@ static bool is_known(const char *name)
            strcasecmp(name, MONGOC_URI_AUTHMECHANISMPROPERTIES) == 0;
 }
 
-static bool check_parameter(const char *parameter, size_t len, struct upsink_error *err)
+static bool check_known(void *context, const char *name, struct upsink_error *err)
 {
-    char name[64];
-    size_t name_len = 0;
-    while (name_len < len && parameter[name_len] != '=')
-        name_len++;
-    snprintf(name, sizeof name, "%.*s", (int)(name_len < 60 ? name_len : 60), parameter);
-    return name_len == 0 || is_known(name) ||
+    (void)context;
+    return !*name || is_known(name) ||
            upsink_fail(err, UPSINK_ERR_CONFIG, "bad_url",
                        "the sink's URL has a parameter '%s' that MongoDB's connection strings don't have; "
-                       "beside those "
-                       "it takes only collection=NAME",
+                       "beside those it takes only collection=NAME",
                        name);
-}
-
-/* Copies the URL without its parameter `collection`, which libmongoc does not know. */
-static bool take_collection(struct mg_url *url, const char *text, char *rest, struct upsink_error *err)
-{
-    const char *query = strchr(text, '?');
-    size_t name_len = strlen(COLLECTION "=");
-    if (!query) {
-        strcpy(rest, text);
-        return true;
-    }
-    rest = stpncpy(rest, text, (size_t)(query - text));
-    char separator = '?';
-    for (const char *at = query + 1;; at++) {
-        size_t len = strcspn(at, "&");
-        if (strncasecmp(at, COLLECTION "=", name_len) == 0) {
-            char *name = malloc(len + 1);
-            if (!name)
-                return fail_memory(err);
-            free(url->collection);
-            url->collection = name;
-            if (!decode(at + name_len, len - name_len, name))
-                return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_url",
-                                   "the collection in the sink's URL is not written as %%XX");
-        } else if (len) {
-            if (!check_parameter(at, len, err))
-                return false;
-            *rest++ = separator;
-            separator = '&';
-            rest = stpncpy(rest, at, len);
-        }
-        at += len;
-        if (!*at)
-            break;
-    }
-    *rest = '\0';
-    return true;
 }
 
 static void name_address(struct mg_url *url, const char *text)
@@ -117,12 +44,12 @@ static void name_address(struct mg_url *url, const char *text)
 bool mg_url_parse(struct mg_url *url, const char *text, struct upsink_error *err)
 {
     bson_error_t error;
+    struct buf rest;
     *url = (struct mg_url){.uri = NULL};
-    char *rest = malloc(strlen(text) + 1);
-    bool done = rest || fail_memory(err);
-    done = done && take_collection(url, text, rest, err);
+    buf_init(&rest);
+    bool done = url_take_parameter(text, "collection", check_known, NULL, &rest, &url->collection, err);
     if (done) {
-        url->uri = mongoc_uri_new_with_error(rest, &error);
+        url->uri = mongoc_uri_new_with_error(rest.data, &error);
         /* libmongoc's own message may repeat the URL. */
         done = url->uri || upsink_fail(err, UPSINK_ERR_CONFIG, "bad_url",
                                        "the sink's URL is not a MongoDB connection string, as in "
@@ -135,10 +62,10 @@ bool mg_url_parse(struct mg_url *url, const char *text, struct upsink_error *err
                            "the sink's URL names no database; put it behind the host, as in "
                            "mongodb://host:27017/database");
     if (done)
-        name_address(url, rest);
+        name_address(url, rest.data);
     else
         mg_url_clear(url);
-    free(rest);
+    buf_destroy(&rest);
     return done;
 }
 

@@ -316,6 +316,8 @@ static void bad_urls_and_settings_are_refused_without_their_secrets(void **state
                                        "mongodb://u:topsecret@127.0.0.1/db?colection=x",
                                        "mongodb://u:topsecret@127.0.0.1/db?w=0",
                                        "mongodb://u:top/secret@127.0.0.1/db",
+                                       "mongodb://u:top@secret@127.0.0.1/db",
+                                       "mongodb://u:top?secret@127.0.0.1/db?collection=a%24b",
                                        "mongodb://127.0.0.1/db?collection=a%24b",
                                        "mongodb://127.0.0.1/db?collection=%zz",
                                        "mongodb://127.0.0.1/db?collection=system.x",

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdlib.h>
 
 static void a_full_url_is_taken_apart_and_decoded(void **state)
 {
@@ -92,6 +93,7 @@ static void malformed_urls_are_refused_without_repeating_them(void **state)
         "x://s3cret%zz@h",
         "x://u:s3cret%@h",
         "x://h:-1",
+        "x://u:1/p?s3cret@h/d",
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct url url;
@@ -138,6 +140,61 @@ static void secrets_are_not_shown(void **state)
     }
 }
 
+static bool check_name(void *context, const char *name, struct upsink_error *err)
+{
+    (void)context;
+    return strcmp(name, "y") != 0 || upsink_fail(err, UPSINK_ERR_CONFIG, "bad_url", "unknown: %s", name);
+}
+
+static void one_parameter_is_taken_out_and_the_rest_stays_as_it_was(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *rest, *value;
+    } cases[] = {
+        {"db://u:p@h/d?x=1&table=a%2Fb&z=%41", "db://u:p@h/d?x=1&z=%41", "a/b"},
+        {"db://u:p@h/d?Table=a", "db://u:p@h/d", "a"},
+        {"db://u:p@h/d?table", "db://u:p@h/d", ""},
+        {"db://u:p@h/d?&&x", "db://u:p@h/d?x", NULL},
+        {"db://h", "db://h", NULL},
+        {"db://u:p?table=a@h/d?table=b", "db://u:p?table=a@h/d", "b"},
+        {"db://h/d?mail=a@b&table=c@d", "db://h/d?mail=a@b", "c@d"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct buf rest;
+        char *value;
+        buf_init(&rest);
+        assert_true(url_take_parameter(cases[i].text, "table", check_name, NULL, &rest, &value, NULL));
+        assert_string_equal(rest.data, cases[i].rest);
+        assert_int_equal(!value, !cases[i].value);
+        if (value)
+            assert_string_equal(value, cases[i].value);
+        free(value);
+        buf_destroy(&rest);
+    }
+}
+
+static void no_end_of_a_password_passes_for_a_host_a_path_or_a_parameter(void **state)
+{
+    (void)state;
+    static const char *const cases[] = {
+        "db://u:p@s3cret@h/d",    "db://u:p/s3cret@h/d",  "db://u:1/p?s3cret@h/d",
+        "db://u@corp:s3cret@h/d", "db://h/d?y&pw=s3cret", "db://h/d?table=a&table=b",
+        "db://h/d?table=%zz",     "db://h/d?table=a%00b", "db://u:p@s3cret@h?x=1",
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct buf rest;
+        struct upsink_error err;
+        char *value;
+        buf_init(&rest);
+        assert_false(url_take_parameter(cases[i], "table", check_name, NULL, &rest, &value, &err));
+        assert_string_equal(err.code, "bad_url");
+        assert_null(strstr(err.text, "s3cret"));
+        assert_null(value);
+        buf_destroy(&rest);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,6 +202,8 @@ int main(void)
         cmocka_unit_test(what_is_missing_is_null),
         cmocka_unit_test(malformed_urls_are_refused_without_repeating_them),
         cmocka_unit_test(secrets_are_not_shown),
+        cmocka_unit_test(one_parameter_is_taken_out_and_the_rest_stays_as_it_was),
+        cmocka_unit_test(no_end_of_a_password_passes_for_a_host_a_path_or_a_parameter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -102,6 +102,8 @@ static void errors_name_the_fault_and_never_quote_the_url(void **state)
         {"postgres://u:hunter2%@h/db", "connection URI"},
         {"postgres://u:hunter2@[::1/db", "connection URI"},
         {"postgres://u:hunter2@h/db?sslmode", "connection URI"},
+        {"postgres://u:a@hunter2@h/db", "%40"},
+        {"postgres://u:hunter2/a@h/db", "%2F"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
