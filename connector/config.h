@@ -36,6 +36,7 @@ struct view_config {
     size_t dedup_window;                   /* records per partition */
     const struct upsink_setting *settings; /* the section named like the sink's kind */
     size_t setting_count;
+    const char *settings_place; /* "upsink.yaml:12"; NULL: there is no such section */
 };
 
 struct config {

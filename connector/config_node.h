@@ -83,6 +83,14 @@ UPSINK_NODISCARD bool config_expand(struct config_loader *loader, struct config_
 /* Whether a scalar below the node refers to ${env:NAME}. */
 bool config_refers_to(const struct config_node *node, const char *name, size_t len);
 
+/* Whether a plain scalar is YAML's null: nothing, ~, null, Null or NULL. */
+bool config_is_null_word(const char *text);
+
+/* The node as canonical JSON (schemas/json_canonical.h). Plain scalars are typed by the core schema of
+ * YAML 1.2: numbers keep their digits, what stands in quotes is text. NULL with the error set: .inf and .nan,
+ * which JSON has not, and 0x or 0o beyond 64 bits. */
+UPSINK_NODISCARD const char *config_json(struct config_loader *loader, const struct config_node *node);
+
 /* The value of an environment variable, NULL where it is not set. */
 const char *config_variable(const struct config_loader *loader, const char *name, size_t len);
 

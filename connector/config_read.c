@@ -66,7 +66,7 @@ static bool set_defaults(struct config_loader *loader, const struct config_optio
     return true;
 }
 
-const struct config_property *config_read_properties(struct config_loader *loader,
+static const struct config_property *read_properties(struct config_loader *loader,
                                                      const struct config_node *map, size_t *count)
 {
     size_t found = 0;
@@ -146,7 +146,7 @@ static bool read_option(struct config_loader *loader, const struct config_option
     struct config *config = base; /* the other two stand at the top level alone */
     if (option->type == OPTION_VIEWS)
         return read_views(loader, option, node, config);
-    config->kafka = config_read_properties(loader, node, &config->kafka_count);
+    config->kafka = read_properties(loader, node, &config->kafka_count);
     return config->kafka != NULL;
 }
 

@@ -18,10 +18,6 @@ UPSINK_NODISCARD bool config_store(struct config_loader *loader, const struct co
 bool config_fail_unknown(struct config_loader *loader, const struct config_option *options,
                          const struct config_node *node);
 
-/* The scalars of a map (or of null: none) as names and values; NULL only with the error set. */
-const struct config_property *config_read_properties(struct config_loader *loader,
-                                                     const struct config_node *map, size_t *count);
-
 /* Checks what depends on several keys of a view, and fills in what follows from them: group, topic_text,
  * target, dead-letter topic, settings. The node is the view's. */
 UPSINK_NODISCARD bool config_finish_view(struct config_loader *loader, const struct config_node *node,

@@ -169,6 +169,27 @@ static bool check_delete(struct config_loader *loader, const struct config_node 
     return true;
 }
 
+/* A sink gets text: a section or a list of its own as JSON. */
+static const struct upsink_setting *read_section_of_sink(struct config_loader *loader,
+                                                         const struct config_node *section, size_t *count)
+{
+    *count = 0;
+    for (const struct config_node *child = section->first; child; child = child->next)
+        ++*count;
+    struct upsink_setting *settings = config_alloc(loader, *count + 1, sizeof *settings), *setting = settings;
+    for (const struct config_node *child = section->first; settings && child; child = child->next) {
+        if (child->kind == CONFIG_NULL) {
+            config_fail(loader, child, "there is no value here");
+            return NULL;
+        }
+        *setting = (struct upsink_setting){
+            child->name, child->kind == CONFIG_SCALAR ? child->text : config_json(loader, child)};
+        if (!setting++->value)
+            return NULL;
+    }
+    return settings;
+}
+
 static bool read_settings(struct config_loader *loader, const struct config_node *node,
                           struct view_config *view)
 {
@@ -177,15 +198,11 @@ static bool read_settings(struct config_loader *loader, const struct config_node
             continue;
         if (child->kind != CONFIG_MAP && child->kind != CONFIG_NULL)
             return config_fail(loader, child, "a section is needed here (names with values)");
-        size_t count;
-        const struct config_property *found = config_read_properties(loader, child, &count);
-        struct upsink_setting *settings = found ? config_alloc(loader, count + 1, sizeof *settings) : NULL;
-        if (!settings)
+        view->settings = read_section_of_sink(loader, child, &view->setting_count);
+        view->settings_place =
+            child->line ? config_format(loader, "%s:%zu", child->origin, child->line) : child->origin;
+        if (!view->settings || !view->settings_place)
             return false;
-        for (size_t i = 0; i < count; i++)
-            settings[i] = (struct upsink_setting){found[i].name, found[i].value};
-        view->settings = settings;
-        view->setting_count = count;
     }
     return true;
 }

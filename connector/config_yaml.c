@@ -121,12 +121,6 @@ static bool refuse_extras(struct yaml_reader *reader, const yaml_event_t *event)
     return true;
 }
 
-static bool is_null_word(const char *text)
-{
-    return !*text || strcmp(text, "~") == 0 || strcmp(text, "null") == 0 || strcmp(text, "Null") == 0 ||
-           strcmp(text, "NULL") == 0;
-}
-
 static bool take_scalar(struct yaml_reader *reader, const yaml_event_t *event, struct config_node *node)
 {
     const char *text = (const char *)event->data.scalar.value;
@@ -134,7 +128,7 @@ static bool take_scalar(struct yaml_reader *reader, const yaml_event_t *event, s
     if (memchr(text, '\0', len))
         return fail_at(reader, node->line, "a text can't hold the character NUL");
     node->quoted = event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
-    node->kind = !node->quoted && is_null_word(text) ? CONFIG_NULL : CONFIG_SCALAR;
+    node->kind = !node->quoted && config_is_null_word(text) ? CONFIG_NULL : CONFIG_SCALAR;
     node->text = config_text(reader->loader, text, len);
     return node->text != NULL;
 }

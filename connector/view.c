@@ -340,6 +340,13 @@ void view_count_outcomes(struct view *view, size_t good, size_t failed)
 
 /* --- life --- */
 
+void view_place_error(const struct view_config *settings, struct upsink_error *err)
+{
+    struct upsink_error inner = *err;
+    if (settings->settings_place && strcmp(inner.code, "bad_setting") == 0)
+        upsink_fail(err, inner.cls, inner.code, "%.120s: %s", settings->settings_place, inner.text);
+}
+
 void view_describe_target(const struct view_config *settings, const struct mapping *mapping,
                           struct upsink_view *target)
 {
@@ -421,6 +428,7 @@ static void name_view(const struct view_config *settings, struct upsink_error *e
     struct upsink_error inner = *err;
     if (inner.cls == UPSINK_ERR_CONFIG)
         upsink_fail(err, inner.cls, inner.code, "view %.80s: %s", settings->name, inner.text);
+    view_place_error(settings, err);
 }
 
 static bool open_target(struct view *view, struct upsink_error *err)

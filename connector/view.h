@@ -111,6 +111,9 @@ void view_stop(struct view *view);
 void view_join(struct view *view);
 void view_destroy(struct view *view);
 
+/* Puts file and line before what a sink says of the view's settings for it ("bad_setting"). */
+void view_place_error(const struct view_config *settings, struct upsink_error *err);
+
 /* What the sink is told of the view; borrows from settings. */
 void view_describe_target(const struct view_config *settings, const struct mapping *mapping,
                           struct upsink_view *target);

@@ -58,8 +58,10 @@ void plan_look_at_sink(struct plan *plan)
     if (!type || !plan->statements)
         goto fail;
     view_describe_target(plan->settings, plan->mapping, &target);
-    if (!type->open(&sink, &target, &host, &err))
+    if (!type->open(&sink, &target, &host, &err)) {
+        view_place_error(plan->settings, &err);
         goto fail;
+    }
     plan->sink_name = arena_copy(&plan->arena, upsink_slice_of(type->describe(sink))).data;
     plan->sink_keeps = type->capabilities & UPSINK_KEEPS_POSITIONS;
     if (!type->prepare(sink, &printer, &err))

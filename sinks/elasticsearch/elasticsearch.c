@@ -23,7 +23,8 @@ static bool read_json(const char *name, const char *value, json_t **out, struct 
     *out = json_loads(value, JSON_REJECT_DUPLICATES, &error);
     return json_is_object(*out) ||
            upsink_fail(err, UPSINK_ERR_CONFIG, "bad_setting",
-                       "elasticsearch.%s has to be a JSON object, as in {\"dynamic\": false}, in quotes",
+                       "elasticsearch.%s has to be a section of names with values, or a JSON object in "
+                       "quotes, as in '{\"dynamic\": false}'",
                        name);
 }
 
@@ -184,8 +185,8 @@ static const struct upsink_option url_options[] = {
 };
 
 static const struct upsink_option settings[] = {
-    {"settings", "text", "", "settings of an index that is created, as JSON"},
-    {"mappings", "text", "", "its mappings, as JSON"},
+    {"settings", "text", "", "settings of an index that is created: a section, or JSON in quotes"},
+    {"mappings", "text", "", "its mappings, likewise"},
     {"alias", "text", "", "an alias for readers that the index gets"},
     {"api_key", "text", "", "instead of user and password: as the server encoded it, or id:key"},
     {"ca_file", "text", "the system's", "certificates of the authorities to trust (+https)"},

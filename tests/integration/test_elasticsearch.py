@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import tempfile
 import time
 import urllib.error
@@ -88,9 +89,10 @@ def test_the_index_equals_the_topic_also_after_a_restart(make_view, index, rules
     view.assert_converged()
 
 
-def test_the_views_settings_reach_the_sink_and_refused_records_are_dead_letters(make_view, index):
-    view = make_view(index, rules=VERSIONED,
-                     elasticsearch={"mappings": '{"properties": {"total": {"type": "long"}}}', "alias": f"{index.name}-readers"})
+@pytest.mark.parametrize("mappings", ['{"properties": {"total": {"type": "long"}}}', {"properties": {"total": {"type": "long"}}}],
+                         ids=["as text", "as a section"])
+def test_the_views_settings_reach_the_sink_and_refused_records_are_dead_letters(make_view, index, mappings):
+    view = make_view(index, rules=VERSIONED, elasticsearch={"mappings": mappings, "alias": f"{index.name}-readers"})
     view.produce([("a", event("a", 1)), ("b", event("b", 2, total="many")), ("x" * 513, event("x", 3)), ("d", event("d", 4, _upsink=1)),
                   ("e", event("e", 5))])
     view.run_to_end()
@@ -98,6 +100,25 @@ def test_the_views_settings_reach_the_sink_and_refused_records_are_dead_letters(
     codes = {place: letters[0][1]["upsink.error.code"] for place, letters in view.dead_letters().items()}
     assert codes == {(0, 1): "mapping_conflict", (0, 2): "key_too_large", (0, 3): "reserved_field"}
     assert index.ask("GET", f"{index.name}-readers/_count")["count"] == 2
+
+
+def test_a_plan_shows_the_index_that_the_settings_make(make_view, index):
+    view = make_view(index, elasticsearch={"settings": {"index.number_of_shards": 2, "refresh_interval": "7s"},
+                                           "mappings": {"dynamic": False, "properties": {"total": {"type": "long"}}}})
+    process = harness.Upsink(config=view.config(), command="plan")
+    assert process.wait(60) == 0, process.errors
+    statement = next(line for line in process.output.splitlines() if f"PUT /{index.name} " in line)
+    body = json.loads(statement[statement.index("{"):])
+    assert body["settings"] == {"index.number_of_shards": 2, "refresh_interval": "7s"}
+    assert body["mappings"]["dynamic"] is False and body["mappings"]["properties"]["total"] == {"type": "long"}
+
+
+def test_settings_that_no_index_can_have_are_refused_with_their_line(make_view, index):
+    for settings in ({"mappings": [1]}, {"mapings": {"dynamic": False}}):
+        for command in ("run", "plan"):
+            process = harness.Upsink(config=make_view(index, elasticsearch=settings).config(), command=command)
+            assert process.wait(30) == 2, process.errors
+            assert re.search(r"\.(yaml|json):\d+: .*elasticsearch", process.errors + process.output)
 
 
 def test_killed_services_and_servers_under_load_lose_nothing(make_view, index):
