@@ -127,6 +127,8 @@ static void look_for_duplicate(const struct batch *batch, const struct batch_ent
             return;
         link->fate = FATE_DUPLICATE_CHANGE;
     }
+    if (window_is_stale(record->window, number))
+        link->fate = FATE_STALE;
     link->twin = find_twin(batch, entity, record->window, number);
 }
 
@@ -450,6 +452,8 @@ void batch_reopen(struct batch *batch)
     }
 }
 
+/* The ids of what is stale stay: it may be a record that comes again after a crash between rows and
+ * positions, and was applied before. What the window forgot would be applied anew when it is repeated. */
 void batch_finish(struct batch *batch)
 {
     for (size_t i = 0; i < batch->record_count; i++) {
@@ -457,8 +461,10 @@ void batch_finish(struct batch *batch)
         if (!record->window)
             continue;
         enum fate fate = batch->links[i].fate;
-        if (fate == FATE_STALE || fate == FATE_REJECTED)
+        if (fate == FATE_REJECTED)
             window_remove(record->window, record->number);
+        else if (fate == FATE_STALE)
+            window_mark_stale(record->window, record->number);
         else if (record->reopened && (fate == FATE_APPLIED || fate == FATE_SUPERSEDED))
             window_add(record->window, record->ids);
     }

@@ -107,7 +107,7 @@ void batch_settle(struct batch *batch, const struct upsink_batch *wave);
 /* Everything but dead letters is open again: the sink took back what was written. */
 void batch_reopen(struct batch *batch);
 
-/* The batch is done for good: the windows learn what was not applied after all. */
+/* The batch is done for good: the windows learn what was refused or stale. */
 void batch_finish(struct batch *batch);
 
 #endif

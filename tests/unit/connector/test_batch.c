@@ -265,6 +265,61 @@ static void add(struct batch *batch, struct upsink_change change)
     assert_true(batch_add(batch, DECODE_CHANGE, &change, NULL, NULL, 0, NULL, 1));
 }
 
+static struct upsink_change event(const char *id, int64_t offset, int64_t version)
+{
+    struct upsink_change change = upsert("k", offset, version);
+    change.event_id = upsink_slice_of(id);
+    return change;
+}
+
+/* One record, one batch. */
+static void give(struct batch *batch, struct window *window, struct upsink_fence *fence,
+                 struct upsink_change change)
+{
+    struct upsink_batch wave;
+    bool failed;
+    assert_true(batch_add(batch, DECODE_CHANGE, &change, NULL, window, 0, NULL, 1));
+    if (batch_next_wave(batch, &wave, &failed)) {
+        wave.results[0].verdict = upsink_fence_judge(fence->generation ? fence : NULL, &change);
+        if (wave.results[0].verdict == UPSINK_APPLIED)
+            *fence = (struct upsink_fence){.topic = change.topic,
+                                           .event_id = change.event_id,
+                                           .version = change.version,
+                                           .offset = change.offset,
+                                           .timestamp = change.timestamp,
+                                           .generation = change.generation,
+                                           .has_version = change.flags & UPSINK_HAS_VERSION};
+        batch_settle(batch, &wave);
+        assert_false(batch_next_wave(batch, &wave, &failed));
+    }
+    batch_finish(batch);
+    batch_clear(batch);
+}
+
+/* In a store without transactions: rows were written, the service died, and positions were not. */
+static void what_comes_again_after_a_crash_stays_known_for_its_repetitions(void **test_state)
+{
+    (void)test_state;
+    for (int64_t version = 0; version <= 5; version += 5) {
+        struct batch batch;
+        struct window window;
+        struct upsink_fence fence = {0};
+        batch_init(&batch, version != 0, false, false);
+        for (int life = 0; life < 2; life++) {
+            window_init(&window, 100);
+            give(&batch, &window, &fence, event("first", 1, version));
+            give(&batch, &window, &fence, event("second", 2, version));
+            assert_int_equal(fence.offset, 2);
+            if (life == 0)
+                window_destroy(&window);
+        }
+        give(&batch, &window, &fence, event("first", 3, version));
+        assert_int_equal(fence.offset, 2);
+        window_destroy(&window);
+        batch_destroy(&batch);
+    }
+}
+
 static void an_upsert_behind_a_tombstone_waits_for_it_where_versions_order(void **test_state)
 {
     (void)test_state;
@@ -397,6 +452,7 @@ static void a_batch_of_bad_records_has_no_wave(void **test_state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_comes_again_after_a_crash_stays_known_for_its_repetitions),
         cmocka_unit_test(an_upsert_behind_a_tombstone_waits_for_it_where_versions_order),
         cmocka_unit_test(without_versions_a_tombstone_and_an_upsert_fold_both_ways),
         cmocka_unit_test(the_good_change_before_a_refused_one_stands),
