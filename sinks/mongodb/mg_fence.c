@@ -60,7 +60,7 @@ static bool read_member(const bson_iter_t *iter, struct arena *arena, struct ups
         fence->offset = value;
     } else if (is_key(iter, "generation") && number) {
         fence->generation = value;
-    } else if (is_key(iter, "micros") && number) {
+    } else if (is_key(iter, "micros") && number && value >= 0 && value < 1000) {
         *micros = value;
     } else if (is_key(iter, "updated_at") && BSON_ITER_HOLDS_DATE_TIME(iter)) {
         *ms = bson_iter_date_time(iter);

@@ -8,38 +8,16 @@
 #define UPSINK_MG_JSON_H
 
 #include "mg_bson.h"
+#include "mg_dates.h"
+#include "mg_members.h"
 
 /* The server takes 200 levels at most; some are needed around the entity. */
-enum { MG_DEPTH_MAX = 180, MG_DATES_MAX = 32, MG_DATE_TOKENS = 16 };
-
-/* Where texts become dates: JSON Pointers (RFC 6901) into the entity. One that begins with the envelope's
- * member (/data, /payload, /after) means the entity's own field as well: that is how the view's other
- * pointers begin. */
-struct mg_dates {
-    char *memory;
-    size_t count;
-    const char *tokens[MG_DATES_MAX][MG_DATE_TOKENS];
-    size_t lengths[MG_DATES_MAX];
-};
-
-/* Of pointers separated by commas or white space. CONFIG "bad_setting". */
-UPSINK_NODISCARD bool mg_dates_parse(struct mg_dates *dates, const char *text, struct upsink_error *err);
-void mg_dates_clear(struct mg_dates *dates);
-
-/* A member of the object that is open. */
-struct mg_member {
-    uint32_t hash;
-    uint32_t name_len;
-    size_t at; /* of its type byte in the output */
-};
+enum { MG_DEPTH_MAX = 180 };
 
 /* Keeps its memory from one entity to the next. */
 struct mg_converter {
     const struct mg_dates *dates;
-    struct mg_member *members;
-    size_t member_count, member_capacity;
-    struct mg_member *sorted;
-    size_t sorted_capacity;
+    struct mg_members members;
 };
 
 void mg_converter_destroy(struct mg_converter *converter);

@@ -84,7 +84,7 @@ static bool note_rows(struct mg_work *work, bool cleared, struct upsink_error *e
 
 bool mg_write(struct upsink_sink *sink, struct upsink_batch *batch, struct upsink_error *err)
 {
-    struct mg_work work;
+    struct mg_work work = {.sink = sink};
     if (!mg_check_ready(sink, err))
         return false;
     if (!batch->count)
