@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { FIELD_SIZE = 300, TEXT_SIZE = 400 };
+enum { FIELD_SIZE = 300, TEXT_SIZE = sizeof((struct upsink_position *)0)->note + 100 };
 
 /* partition:topic */
 static void name_field(char field[FIELD_SIZE], const struct upsink_position *position)

@@ -208,11 +208,6 @@ static void kafka_properties_are_checked_by_librdkafka(void **state)
         {"kafka: { bootstrap.servers: k, security.protocol: tls }\n",
          "u.yaml:2: kafka.security.protocol: librdkafka does not take this value: Invalid value \"tls\" for "
          "configuration property \"security.protocol\""},
-        {"kafka: { bootstrap.servers: k, sasl.jaas.config: x }\n",
-         "u.yaml:2: kafka.sasl.jaas.config: librdkafka does not take this value: Java JAAS configuration is "
-         "not "
-         "supported, see https://github.com/edenhill/librdkafka/wiki/Using-SASL-with-librdkafka for more "
-         "information."},
         {"kafka: { bootstrap.servers: k, group.id: x }\n",
          "u.yaml:2: kafka.group.id: this can't be set here: each view is the consumer group upsink-NAME; "
          "choose the "
@@ -227,6 +222,13 @@ static void kafka_properties_are_checked_by_librdkafka(void **state)
         snprintf(yaml, sizeof yaml, "views: { a: { topic: t, sink: 'x:' } }\n%s", cases[i].yaml);
         assert_string_equal(refuse(yaml), cases[i].text);
     }
+    /* Goes on with an address that is not the same in all versions of librdkafka. */
+    static const char java[] =
+        "u.yaml:2: kafka.sasl.jaas.config: librdkafka does not take this value: Java JAAS "
+        "configuration is not supported";
+    assert_memory_equal(refuse("views: { a: { topic: t, sink: 'x:' } }\n"
+                               "kafka: { bootstrap.servers: k, sasl.jaas.config: x }\n"),
+                        java, sizeof java - 1);
     config_destroy(load(VIEW "    table: x\n"));
 }
 
