@@ -10,7 +10,8 @@
 
 #define SECRET_BYTES_MAX (64 * 1024)
 
-const char *config_variable(const struct config_loader *loader, const char *name, size_t len)
+/* The value of an environment variable, NULL where it is not set. */
+static const char *find_variable(const struct config_loader *loader, const char *name, size_t len)
 {
     for (char *const *entry = loader->environment; entry && *entry; entry++) {
         if (strncmp(*entry, name, len) == 0 && (*entry)[len] == '=')
@@ -84,7 +85,7 @@ static bool expand_variable(struct config_loader *loader, const struct config_no
         return config_fail(loader, node,
                            "${env:...} needs the name of an environment variable, as in ${env:NAME} or "
                            "${env:NAME:-default}");
-    const char *value = config_variable(loader, name.data, name.len);
+    const char *value = find_variable(loader, name.data, name.len);
     if (fallback && (!value || !*value)) {
         buf_append(out, fallback + 2, body.len - name.len - 2);
         return true;

@@ -91,9 +91,6 @@ bool config_is_null_word(const char *text);
  * which JSON has not, and 0x or 0o beyond 64 bits. */
 UPSINK_NODISCARD const char *config_json(struct config_loader *loader, const struct config_node *node);
 
-/* The value of an environment variable, NULL where it is not set. */
-const char *config_variable(const struct config_loader *loader, const char *name, size_t len);
-
 /* The whole file (or "-": standard input), NUL-terminated, in the arena; data NULL with the error set, which
  * names the file and, as its place, the node that asked for it. At most `most` bytes. */
 struct upsink_slice config_read_file(struct config_loader *loader, const struct config_node *at,

@@ -19,7 +19,8 @@ static void list_names(const struct config_option *options, char *text, size_t s
     }
 }
 
-bool config_fail_unknown(struct config_loader *loader, const struct config_option *options,
+/* `unknown key "x" in views.orders; did you mean …` */
+static bool fail_unknown(struct config_loader *loader, const struct config_option *options,
                          const struct config_node *node)
 {
     char shown[CONFIG_SHOWN_SIZE], path[CONFIG_PATH_SIZE], known[200];
@@ -163,7 +164,7 @@ static bool read_section(struct config_loader *loader, const struct config_optio
                 "this view's sink is of another kind; settings of its own stand below \"%.*s\"",
                 (int)config_sink_kind(node).len, config_sink_kind(node).data);
         if (!option)
-            return config_fail_unknown(loader, options, child);
+            return fail_unknown(loader, options, child);
         if (!read_option(loader, option, child, base))
             return false;
     }

@@ -14,10 +14,6 @@ UPSINK_NODISCARD bool config_read(struct config_loader *loader, const struct con
 UPSINK_NODISCARD bool config_store(struct config_loader *loader, const struct config_option *option,
                                    const struct config_node *node, void *base);
 
-/* `unknown key "x" in views.orders; did you mean …` */
-bool config_fail_unknown(struct config_loader *loader, const struct config_option *options,
-                         const struct config_node *node);
-
 /* Checks what depends on several keys of a view, and fills in what follows from them: group, topic_text,
  * target, dead-letter topic, settings. The node is the view's. */
 UPSINK_NODISCARD bool config_finish_view(struct config_loader *loader, const struct config_node *node,

@@ -18,7 +18,6 @@ struct lane *lane_create(const char *topic, int32_t partition, uint32_t window_l
     lane->metrics = metrics;
     window_init(&lane->window, window_limit);
     atomic_init(&lane->done, -1);
-    atomic_init(&lane->high, -1);
     lane_restart(lane, 0);
     return lane;
 }

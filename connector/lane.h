@@ -27,7 +27,6 @@ struct lane {
     const void *topic_handle;      /* librdkafka's, for quick recognition */
     _Atomic bool revoked;          /* asked for by the poll thread */
     _Atomic int64_t done;          /* next offset to be handled, as the sink has it; -1 before the start */
-    _Atomic int64_t high;          /* end of the partition as last seen, -1 unknown */
     int64_t start;                 /* records before it are read only to warm the window */
     int64_t expected;              /* next offset to be taken in */
     int64_t epoch;

@@ -154,6 +154,14 @@ static void stop_views(struct service *service)
         view_join(service->views[i]);
 }
 
+static bool any_abandoned(const struct service *service)
+{
+    for (size_t i = 0; i < service->count; i++)
+        if (atomic_load(&service->views[i]->abandoned))
+            return true;
+    return false;
+}
+
 static void tell_dead_letters(const struct view *view)
 {
     unsigned long long count = view->dead_letters;
@@ -218,6 +226,8 @@ int service_run(const struct service_options *options)
         stop_views(&service);
         status = fail(&err);
     }
+    if (any_abandoned(&service))
+        _exit(status); /* a thread still uses all of this */
     http_destroy(service.http);
     for (size_t i = 0; i < service.count; i++)
         view_destroy(service.views[i]);

@@ -264,16 +264,6 @@ uint32_t source_failed_commits(const struct source *source)
     return atomic_load(&source->failed_commits);
 }
 
-const char *source_cluster(const struct source *source)
-{
-    return source->cluster;
-}
-
-bool source_from_latest(const struct source *source)
-{
-    return source->from_latest;
-}
-
 int64_t source_drain_limit_us(const struct source *source)
 {
     return source->drain_limit_us;

@@ -85,8 +85,6 @@ int32_t source_partition_count(struct source *source, const char *topic);
 /* Watermarks, committed offset and cluster id of a partition. */
 UPSINK_NODISCARD bool source_facts(struct source *source, const char *topic, int32_t partition,
                                    struct resume_facts *facts, struct upsink_error *err);
-const char *source_cluster(const struct source *source);
-bool source_from_latest(const struct source *source);
 
 /* Asks which of the partitions of our topics have a leader, and visits each; none where Kafka does not answer
  * within half a second. */

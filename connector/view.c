@@ -183,7 +183,8 @@ static void give_partitions(void *context, const struct source_partition *partit
         rd_kafka_queue_yield(worker->queue);
     }
     pthread_cond_broadcast(&view->changed);
-    while (!lost && any_revoked(view) && clock_monotonic_us() - begin < source_drain_limit_us(view->source))
+    while (!lost && any_revoked(view) && !view_has_waited_enough(view) &&
+           clock_monotonic_us() - begin < source_drain_limit_us(view->source))
         wait_changed(view);
     bool drained = !any_revoked(view);
     pthread_mutex_unlock(&view->lock);
@@ -500,6 +501,7 @@ bool view_start(struct view *view, struct upsink_error *err)
 
 void view_stop(struct view *view)
 {
+    atomic_store(&view->stop_at_us, clock_monotonic_us());
     atomic_store(&view->stopping, true);
     pthread_mutex_lock(&view->lock);
     pthread_cond_broadcast(&view->changed);
@@ -507,6 +509,12 @@ void view_stop(struct view *view)
         if (view->workers[i].queue)
             rd_kafka_queue_yield(view->workers[i].queue);
     pthread_mutex_unlock(&view->lock);
+}
+
+bool view_has_waited_enough(const struct view *view)
+{
+    return atomic_load(&view->stopping) &&
+           clock_monotonic_us() - atomic_load(&view->stop_at_us) > VIEW_STOP_LIMIT;
 }
 
 void view_join(struct view *view)

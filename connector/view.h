@@ -24,6 +24,9 @@ enum { VIEW_WORKERS_MAX = 4, VIEW_CHUNK = 256, VIEW_TROUBLE_SIZE = 640 };
 /* What the records in the batches of all workers may cost beside their messages. */
 #define VIEW_RECORD_BYTES ((size_t)24 << 20)
 
+/* Well within what those who stop services wait before they kill. */
+#define VIEW_STOP_LIMIT ((int64_t)10 * 1000 * 1000)
+
 struct view;
 
 struct worker {
@@ -31,6 +34,7 @@ struct worker {
     int number;
     pthread_t thread;
     bool started;
+    _Atomic bool ended; /* the thread is done with all that is shared */
     rd_kafka_queue_t *queue;
     struct upsink_host host;
     struct upsink_sink *sink;
@@ -78,6 +82,8 @@ struct view {
     struct worker workers[VIEW_WORKERS_MAX];
     int worker_count;
     _Atomic bool stopping, halted, finished, ever_prepared;
+    _Atomic int64_t stop_at_us; /* when it was asked to stop; monotonic */
+    _Atomic bool abandoned;     /* stopped, though a worker did not come back from the sink */
     _Atomic unsigned
         losses; /* how often a worker lost its lanes or the target: the others ask the sink, too */
     _Atomic uint32_t window_limit; /* records for each lane, as many as the budget has room for */
@@ -106,9 +112,14 @@ UPSINK_NODISCARD struct view *view_create(const struct config *config, const str
 /* Prepares the sink where it can be reached, joins the group, starts the threads. */
 UPSINK_NODISCARD bool view_start(struct view *view, struct upsink_error *err);
 
-/* Asks the view to finish what is in flight; view_join waits until it has left the group. */
+/* Asks the view to finish what is in flight; view_join waits until it has left the group. Where a sink keeps
+ * a worker for longer than VIEW_STOP_LIMIT the view leaves the group without it, and is `abandoned`: nothing
+ * that the worker may still touch can be freed, the process has to _exit. What was in flight was not
+ * committed. */
 void view_stop(struct view *view);
 void view_join(struct view *view);
+/* Whether the view was asked to stop that long ago. */
+bool view_has_waited_enough(const struct view *view);
 void view_destroy(struct view *view);
 
 /* Puts file and line before what a sink says of the view's settings for it ("bad_setting"). */

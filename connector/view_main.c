@@ -4,6 +4,8 @@
 #include "clock.h"
 #include "log.h"
 
+#include <time.h>
+
 enum { POLL_MS = 50 };
 
 #define LEADERS_INTERVAL (5 * CLOCK_SECOND)
@@ -107,11 +109,30 @@ static void look_for_topic(struct view *view, bool *ends_known)
     }
 }
 
+/* Sinks leave long waits when the program stops; the library of one may know no way to. */
+static bool has_ended(const struct view *view, const struct worker *worker)
+{
+    while (!atomic_load(&worker->ended) && !view_has_waited_enough(view))
+        nanosleep(&(struct timespec){0, 10 * 1000 * 1000}, NULL);
+    return atomic_load(&worker->ended);
+}
+
 void view_join_workers(struct view *view)
 {
-    for (int i = 0; i < view->worker_count; i++)
-        if (view->workers[i].started)
-            pthread_join(view->workers[i].thread, NULL);
+    for (int i = 0; i < view->worker_count; i++) {
+        struct worker *worker = &view->workers[i];
+        if (!worker->started)
+            continue;
+        if (has_ended(view, worker)) {
+            pthread_join(worker->thread, NULL);
+            continue;
+        }
+        if (!atomic_exchange(&view->abandoned, true))
+            log_write(
+                LOG_LEVEL_WARN,
+                "a write does not come back: the program ends without it, and what was under way comes again",
+                LOG_STR("view", view->settings->name), LOG_STR("sink", view->sink_name));
+    }
 }
 
 void *view_main(void *context)

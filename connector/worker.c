@@ -333,5 +333,6 @@ void *worker_main(void *argument)
     }
     accept_lanes(worker);
     release_lanes(worker, true);
+    atomic_store(&worker->ended, true);
     return NULL;
 }

@@ -89,7 +89,6 @@ static bool is_to_be_written_off(const struct batch *batch, uint32_t i)
     return batch->links[i].fate == FATE_REJECTED && !batch->records[i].dead_lettered;
 }
 
-/* Sends every refused record; numbers[i] is the record of the ticket's nth send. */
 static bool must_let_go(const struct worker *worker)
 {
     if (atomic_load(&worker->view->stopping) || atomic_load(&worker->view->halted))
@@ -121,6 +120,7 @@ static bool send_one(struct worker *worker, const struct batch_record *record, s
     }
 }
 
+/* Sends every refused record; numbers[n] is the record of the ticket's nth send. */
 static bool send_refused(struct worker *worker, struct dlq_ticket *ticket, uint32_t *numbers, size_t *count,
                          struct upsink_error *err)
 {
@@ -317,7 +317,7 @@ static void release_messages(struct worker *worker)
     report_queue(worker);
 }
 
-void worker_drop_batch(struct worker *worker)
+static void drop_batch(struct worker *worker)
 {
     for (size_t i = 0; i < worker->lane_count; i++)
         if (has_moved(worker->lanes[i]))
@@ -380,7 +380,7 @@ void worker_deliver(struct worker *worker)
         return;
     if (atomic_load(&worker->view->halted)) { /* perhaps for want of memory: then a record may be missing from
                                                  the batch */
-        worker_drop_batch(worker);
+        drop_batch(worker);
         return;
     }
     report_queue(worker);
@@ -393,7 +393,7 @@ void worker_deliver(struct worker *worker)
             batch_reopen(&worker->batch);
         worker_handle_failure(worker, &err);
         if (must_let_go(worker)) {
-            worker_drop_batch(worker);
+            drop_batch(worker);
             return;
         }
     }

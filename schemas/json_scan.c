@@ -84,25 +84,6 @@ static const char *walk_array(struct scanner *s, const char *p, const struct jso
     return NULL;
 }
 
-static enum json_value_type type_of(char first)
-{
-    switch (first) {
-    case '"':
-        return JSON_TYPE_STRING;
-    case '{':
-        return JSON_TYPE_OBJECT;
-    case '[':
-        return JSON_TYPE_ARRAY;
-    case 'n':
-        return JSON_TYPE_NULL;
-    case 't':
-    case 'f':
-        return JSON_TYPE_BOOL;
-    default:
-        return JSON_TYPE_NUMBER;
-    }
-}
-
 /* An earlier member of the same name lost: what was found in it is no part of the document. */
 static void forget(struct scanner *s, uint64_t slots)
 {
@@ -126,7 +107,7 @@ static const char *walk_value(struct scanner *s, const char *p, const struct jso
         p = skip_value(s, p);
     if (p && node->slot >= 0) {
         s->values[node->slot] = (struct json_value){
-            .type = type_of(*start),
+            .type = json_type_of(*start),
             .escaped = s->escapes != escapes,
             .has_nul = s->nuls != nuls,
             .raw = {start, (size_t)(p - start)},

@@ -26,6 +26,26 @@ enum json_value_type {
     JSON_TYPE_OBJECT
 };
 
+/* Of a valid value, by its first byte. */
+static inline enum json_value_type json_type_of(char first)
+{
+    switch (first) {
+    case '"':
+        return JSON_TYPE_STRING;
+    case '{':
+        return JSON_TYPE_OBJECT;
+    case '[':
+        return JSON_TYPE_ARRAY;
+    case 'n':
+        return JSON_TYPE_NULL;
+    case 't':
+    case 'f':
+        return JSON_TYPE_BOOL;
+    default:
+        return JSON_TYPE_NUMBER;
+    }
+}
+
 struct json_value {
     enum json_value_type type;
     bool escaped;            /* a backslash somewhere in it */

@@ -71,22 +71,6 @@ bool record_key_of_json(const struct key_reader *reader, const struct json_value
     return json_text_decode(value->raw, reader->arena, key, err);
 }
 
-static enum json_value_type type_of(char first)
-{
-    switch (first) {
-    case '"':
-        return JSON_TYPE_STRING;
-    case '{':
-        return JSON_TYPE_OBJECT;
-    case '[':
-        return JSON_TYPE_ARRAY;
-    case 'n':
-        return JSON_TYPE_NULL;
-    default:
-        return JSON_TYPE_NUMBER; /* or a boolean: both are their own text */
-    }
-}
-
 static bool read_json(const struct key_reader *reader, struct upsink_slice bytes, struct upsink_slice *key,
                       struct upsink_error *err)
 {
@@ -104,7 +88,7 @@ static bool read_json(const struct key_reader *reader, struct upsink_slice bytes
     while (json_lex_is_space(end[-1]))
         end--;
     bytes.len = (size_t)(end - bytes.data);
-    value = (struct json_value){.type = type_of(*bytes.data), .has_nul = result.has_nul, .raw = bytes};
+    value = (struct json_value){.type = json_type_of(*bytes.data), .has_nul = result.has_nul, .raw = bytes};
     return record_key_of_json(reader, &value, key, err);
 }
 

@@ -78,18 +78,6 @@ const char *nearest_hint(struct nearest *nearest)
     return nearest->hint;
 }
 
-const char *nearest_name(const char *typed, const char *const *names, size_t count)
-{
-    struct nearest nearest;
-    const char *best = NULL;
-    nearest_init(&nearest, typed);
-    for (size_t i = 0; i < count; i++) {
-        if (nearest_offer(&nearest, names[i]))
-            best = names[i];
-    }
-    return best;
-}
-
 bool words_next(const char **rest, struct upsink_slice *word)
 {
     if (!*rest)

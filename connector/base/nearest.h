@@ -30,9 +30,6 @@ bool nearest_offer_slice(struct nearest *nearest, struct upsink_slice name);
 /* `; did you mean "NAME"?`, or "" where nothing is near. Lives in the struct. */
 const char *nearest_hint(struct nearest *nearest);
 
-/* All at once: the nearest of the names, NULL where none is near. */
-const char *nearest_name(const char *typed, const char *const *names, size_t count);
-
 /* Takes the next word off "a|b|c"; false at the end. *rest may be NULL. */
 bool words_next(const char **rest, struct upsink_slice *word);
 

@@ -49,7 +49,7 @@ const struct cli_option *cli_find_option(const char *name)
     return NULL;
 }
 
-const struct cli_command *cli_find_command(const char *name)
+static const struct cli_command *find_command(const char *name)
 {
     for (const struct cli_command *command = cli_commands; command->name; command++) {
         if (strcmp(command->name, name) == 0)
@@ -117,7 +117,7 @@ static bool take_command(struct parser *parser)
                           (int)strcspn(word, "="), word);
     parser->argv++;
     if (!is_group(word)) {
-        args->command = cli_find_command(word);
+        args->command = find_command(word);
         return args->command || fail_command(parser->err, word);
     }
     args->group = word;
@@ -131,7 +131,7 @@ static bool take_command(struct parser *parser)
     char name[64];
     snprintf(name, sizeof name, "%s %s", word, second);
     parser->argv++;
-    args->command = cli_find_command(name);
+    args->command = find_command(name);
     return args->command || fail_command(parser->err, name);
 }
 

@@ -66,7 +66,6 @@ void cli_clear(struct cli_args *args);
 
 /* NULL where there is none of that name. */
 const struct cli_option *cli_find_option(const char *name);
-const struct cli_command *cli_find_command(const char *name);
 
 /* The value of an option, NULL where it was not given. Names that are not in the table abort: a slip in our
  * code. */

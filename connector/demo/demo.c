@@ -253,6 +253,8 @@ static void stop_view(struct demo *demo)
     view_stop(demo->view);
     view_join(demo->view);
     read_outcome(demo);
+    if (atomic_load(&demo->view->abandoned))
+        _exit(1); /* a thread still uses all of this */
     view_destroy(demo->view);
     demo->view = NULL;
 }

@@ -103,7 +103,7 @@ void feed_destroy(struct feed *feed)
     struct upsink_error ignored;
     if (!feed)
         return;
-    feed_cancel(feed);
+    atomic_store(&feed->cancelled, true);
     if (!feed_join(feed, &ignored) && feed->producer)
         rd_kafka_purge(feed->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
     if (feed->producer)
@@ -263,11 +263,6 @@ void feed_follow(struct feed *feed, uint64_t handled)
 bool feed_is_over(const struct feed *feed)
 {
     return atomic_load(&feed->over);
-}
-
-void feed_cancel(struct feed *feed)
-{
-    atomic_store(&feed->cancelled, true);
 }
 
 bool feed_join(struct feed *feed, struct upsink_error *err)

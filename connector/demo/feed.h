@@ -40,7 +40,6 @@ void feed_follow(struct feed *feed, uint64_t handled);
 /* Everything was published and acknowledged, or it never will be: then false with an error. */
 bool feed_is_over(const struct feed *feed);
 UPSINK_NODISCARD bool feed_join(struct feed *feed, struct upsink_error *err);
-void feed_cancel(struct feed *feed); /* feed_join fails then, soon */
 
 /* How many of each kind. */
 uint64_t feed_count(const struct feed *feed, enum order_event_kind kind);

@@ -263,8 +263,12 @@ bool mg_connect(struct upsink_sink *sink, struct upsink_error *err)
 
 void mg_disconnect(struct upsink_sink *sink)
 {
-    if (sink->client)
+    if (sink->client) {
+        /* Or it would tell the server which sessions are over, and wait for the answer: the server forgets
+         * them by itself, and may be silent. */
+        mongoc_client_reset(sink->client);
         mongoc_client_destroy(sink->client);
+    }
     sink->client = NULL;
     sink->broken = false;
     sink->ready = false;

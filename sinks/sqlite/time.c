@@ -1,12 +1,14 @@
 #include "sinks/sqlite/sqlite.h"
 
+#include "schemas/rfc3339.h"
+
 #include <stdlib.h>
 
 #define SECOND 1000000LL
 #define DAY    (86400 * SECOND)
 
-/* Of 0000-01-01T00:00:00Z and 10000-01-01T00:00:00Z. */
-#define FIRST_MICROSECOND (-719528 * DAY)
+/* Of 0001-01-01T00:00:00Z and 10000-01-01T00:00:00Z: the years that RFC 3339 times are read of. */
+#define FIRST_MICROSECOND (-719162 * DAY)
 #define PAST_MICROSECOND  (2932897 * DAY)
 
 enum { DAYS_OF_400_YEARS = 146097, TEXT_LENGTH = 27 };
@@ -23,15 +25,6 @@ static void to_date(int64_t day, int *year, int *month, int *day_of_month)
     *day_of_month = (int)(day_of_year - (153 * shifted + 2) / 5 + 1);
     *month = (int)(shifted < 10 ? shifted + 3 : shifted - 9);
     *year = (int)(year_of_era + era * 400 + (*month <= 2));
-}
-
-static int64_t from_date(int64_t year, int64_t month, int64_t day_of_month)
-{
-    year -= month <= 2;
-    int64_t era = (year >= 0 ? year : year - 399) / 400;
-    int64_t year_of_era = year - era * 400;
-    int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day_of_month - 1;
-    return era * DAYS_OF_400_YEARS + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
 }
 
 #define MARCH_0_TO_1970 719468 /* days from 0000-03-01 to 1970-01-01 */
@@ -66,27 +59,12 @@ size_t sqlite_format_time(int64_t microseconds, char text[TIME_SIZE])
     return TEXT_LENGTH;
 }
 
-static int64_t read_digits(const char *text, int digits)
-{
-    int64_t value = 0;
-    for (int i = 0; i < digits; i++)
-        value = value * 10 + (text[i] - '0');
-    return value;
-}
-
 int64_t sqlite_parse_time(const char *text, size_t len)
 {
-    static const char form[] = "0000-00-00T00:00:00.000000Z";
-    if (len != TEXT_LENGTH || text[10] != 'T') {
-        char *end;
-        long long integer = strtoll(text, &end, 10);
-        return len && end == text + len ? integer : -1;
-    }
-    for (size_t i = 0; i < TEXT_LENGTH; i++)
-        if (form[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != form[i])
-            return -1;
-    int64_t day = from_date(read_digits(text, 4), read_digits(text + 5, 2), read_digits(text + 8, 2));
-    int64_t second =
-        read_digits(text + 11, 2) * 3600 + read_digits(text + 14, 2) * 60 + read_digits(text + 17, 2);
-    return (day - MARCH_0_TO_1970) * DAY + second * SECOND + read_digits(text + 20, 6);
+    char *end;
+    int64_t time;
+    if (rfc3339_parse((struct upsink_slice){text, len}, &time))
+        return time;
+    long long integer = strtoll(text, &end, 10);
+    return len && end == text + len ? integer : -1;
 }

@@ -19,10 +19,9 @@ static void times_are_rfc_3339_to_the_microsecond(void **state)
         {951782400000000, "2000-02-29T00:00:00.000000Z"},
         {4107542400000000, "2100-03-01T00:00:00.000000Z"},
         {-62135596800000000, "0001-01-01T00:00:00.000000Z"},
-        {-62167219200000000, "0000-01-01T00:00:00.000000Z"},
         {253402300799999999, "9999-12-31T23:59:59.999999Z"},
         {253402300800000000, "253402300800000000"},
-        {-62167219200000001, "-62167219200000001"},
+        {-62135596800000001, "-62135596800000001"},
         {INT64_MAX, "9223372036854775807"},
         {INT64_MIN, "-9223372036854775808"},
     };
@@ -38,7 +37,7 @@ static void times_are_rfc_3339_to_the_microsecond(void **state)
 static void every_day_is_that_of_the_system(void **state)
 {
     (void)state;
-    for (int64_t day = -719528; day < 2932897; day += 13) {
+    for (int64_t day = -719162; day < 2932897; day += 13) {
         time_t seconds = (time_t)(day * 86400 + 45296);
         struct tm utc;
         char text[TIME_SIZE], expected[48];
