@@ -2,6 +2,7 @@
 #ifndef UPSINK_MESSAGE_H
 #define UPSINK_MESSAGE_H
 
+#include "clock.h"
 #include "schemas/mapping.h"
 
 #include <librdkafka/rdkafka.h>
@@ -20,13 +21,12 @@ static inline struct upsink_slice message_header(const void *message, const char
 /* `topic` is the caller's, so that it may outlive the message. */
 static inline struct record message_record(const rd_kafka_message_t *message, struct upsink_slice topic)
 {
-    int64_t timestamp_ms = rd_kafka_message_timestamp(message, NULL);
     return (struct record){.key = {message->key, message->key_len},
                            .value = {message->payload, message->len},
                            .topic = topic,
                            .partition = message->partition,
                            .offset = message->offset,
-                           .timestamp = timestamp_ms < 0 ? -1 : timestamp_ms * 1000,
+                           .timestamp = clock_from_ms(rd_kafka_message_timestamp(message, NULL)),
                            .header = message_header,
                            .header_context = message};
 }

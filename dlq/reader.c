@@ -1,5 +1,6 @@
 #include "reader.h"
 
+#include "clock.h"
 #include "dlq/resolved.h"
 
 #include <stdlib.h>
@@ -135,7 +136,7 @@ static bool fill_head(struct dlq_reader *reader, int32_t partition, struct upsin
     switch (dlq_scan_next(reader->scan, partition, &head->message, err)) {
     case DLQ_READ_RECORD:
         describe(reader, head->message, &letter);
-        head->order = letter.facts.failed_at >= 0 ? letter.facts.failed_at : letter.timestamp * 1000;
+        head->order = letter.facts.failed_at >= 0 ? letter.facts.failed_at : clock_from_ms(letter.timestamp);
         return true;
     case DLQ_READ_END:
         head->over = true;

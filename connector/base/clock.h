@@ -25,6 +25,14 @@ struct clock_source {
 };
 void clock_replace(const struct clock_source *source);
 
+/* Of a record's timestamp, which anybody may have set: -1 where it is negative (none), CLOCK_MS_MAX where it
+ * is more. Whole milliseconds, so that every store holds it. */
+#define CLOCK_MS_MAX (INT64_MAX / CLOCK_MS - 1)
+static inline int64_t clock_from_ms(int64_t ms)
+{
+    return ms < 0 ? -1 : (ms > CLOCK_MS_MAX ? CLOCK_MS_MAX : ms) * CLOCK_MS;
+}
+
 #define CLOCK_TEXT_SIZE 36
 
 /* RFC 3339 in UTC with microseconds: "2026-01-02T03:04:05.000006Z". */

@@ -109,7 +109,7 @@ struct upsink_slice dlq_letter_key(struct dlq_view *view, const struct dead_lett
         .topic = letter->facts.source_topic.data ? letter->facts.source_topic : UPSINK_SLICE_LIT(""),
         .partition = letter->facts.source_partition,
         .offset = letter->facts.source_offset,
-        .timestamp = letter->timestamp < 0 ? -1 : letter->timestamp * 1000,
+        .timestamp = clock_from_ms(letter->timestamp),
         .header = find_header,
         .header_context = letter,
     };

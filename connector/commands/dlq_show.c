@@ -1,4 +1,5 @@
 /* upsink dlq show */
+#include "clock.h"
 #include "commands.h"
 #include "dlq/resolved.h"
 #include "dlq_letter.h"
@@ -104,8 +105,7 @@ static void print_json(struct dlq_view *view, const struct dead_letter *letter)
     json_object_set_new(object, "event_id", dlq_text_json(facts->event_id));
     json_object_set_new(object, "change_id", dlq_text_json(facts->change_id));
     json_object_set_new(object, "version", dlq_text_json(facts->version));
-    json_object_set_new(object, "timestamp",
-                        dlq_time_json(letter->timestamp < 0 ? -1 : letter->timestamp * 1000));
+    json_object_set_new(object, "timestamp", dlq_time_json(clock_from_ms(letter->timestamp)));
     set_bytes(object, "raw_key", letter->key);
     json_object_set_new(object, "headers", headers_json(letter));
     if (decoded.schema_id >= 0)
@@ -153,7 +153,7 @@ static void print_facts(struct dlq_view *view, const struct dead_letter *letter)
     const struct dlq_facts *facts = &letter->facts;
     struct table table;
     json_t *failed_at = dlq_time_json(facts->failed_at);
-    json_t *timestamp = dlq_time_json(letter->timestamp < 0 ? -1 : letter->timestamp * 1000);
+    json_t *timestamp = dlq_time_json(clock_from_ms(letter->timestamp));
     table_init(&table, "<<");
     add_position(&table, "position", upsink_slice_of(view->settings->dlq_topic), letter->partition,
                  letter->offset);

@@ -58,12 +58,23 @@ static void times_are_written_as_rfc_3339(void **state)
     assert_true(strlen(text) < CLOCK_TEXT_SIZE);
 }
 
+static void a_timestamp_that_nobody_can_mean_is_the_largest(void **state)
+{
+    (void)state;
+    assert_int_equal(clock_from_ms(0), 0);
+    assert_int_equal(clock_from_ms(1767323045001), 1767323045001000);
+    assert_int_equal(clock_from_ms(-1), -1);
+    assert_int_equal(clock_from_ms(INT64_MIN), -1);
+    assert_int_equal(clock_from_ms(INT64_MAX), 9223372036854774000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_replaced_clock_says_what_it_is_told),
         cmocka_unit_test(the_monotonic_clock_does_not_step_back),
         cmocka_unit_test(times_are_written_as_rfc_3339),
+        cmocka_unit_test(a_timestamp_that_nobody_can_mean_is_the_largest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
