@@ -141,8 +141,11 @@ static bool connect_sink(struct upsink_sink *sink, struct upsink_error *err)
     curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, 128L << 10);
     curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    if (sink->ca_file)
+    if (sink->ca_file) {
         curl_easy_setopt(curl, CURLOPT_CAINFO, sink->ca_file);
+        curl_easy_setopt(curl, CURLOPT_CAPATH,
+                         NULL); /* these authorities, and not the system's beside them */
+    }
     if (sink->url.user) {
         curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
         curl_easy_setopt(curl, CURLOPT_USERNAME, sink->url.user);
@@ -159,6 +162,27 @@ void es_disconnect(struct upsink_sink *sink)
     sink->headers = NULL;
 }
 
+static bool fail_trust(const struct upsink_sink *sink, const char *what, CURLcode code,
+                       struct upsink_error *err)
+{
+    return upsink_fail(err, UPSINK_ERR_REFUSED, "tls_failed", "can't %s %s: %s", what, sink->description,
+                       code == CURLE_SSL_CACERT_BADFILE
+                           ? "elasticsearch.ca_file can't be read, or holds no certificates (PEM)"
+                           : "its certificate is not one to trust; give the authority's with "
+                             "elasticsearch.ca_file, and the name that stands in it");
+}
+
+/* Where one side speaks TLS and the other does not, nobody says so. */
+static const char *guess_tls(const struct upsink_sink *sink, CURLcode code)
+{
+    if (sink->url.tls)
+        return code == CURLE_SSL_CONNECT_ERROR ? "; does it speak TLS? If not, leave +https out of the URL"
+                                               : "";
+    return code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_UNSUPPORTED_PROTOCOL
+               ? "; does it speak TLS? Then the URL needs +https, as in elasticsearch+https://"
+               : "";
+}
+
 /* libcurl's text names hosts and reasons, never credentials: they are not in the URL. */
 static bool fail_transport(struct upsink_sink *sink, const char *what, CURLcode code,
                            struct upsink_error *err)
@@ -173,17 +197,12 @@ static bool fail_transport(struct upsink_sink *sink, const char *what, CURLcode 
                            what, sink->description,
                            sink->progress.stopped ? ", and the program is stopping" : "");
     if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE ||
-        code == CURLE_SSL_ISSUER_ERROR) {
-        upsink_fail(err, UPSINK_ERR_REFUSED, "tls_failed",
-                    "can't %s %s: its certificate is not one to trust; give the authority's with "
-                    "elasticsearch.ca_file, and the name that stands in it",
-                    what, sink->description);
-    } else {
+        code == CURLE_SSL_ISSUER_ERROR)
+        fail_trust(sink, what, code, err);
+    else
         upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_unreachable",
-                    "can't %s %s: there is no connection, or it was "
-                    "lost",
-                    what, sink->description);
-    }
+                    "can't %s %s: there is no connection, or it was lost%s", what, sink->description,
+                    guess_tls(sink, code));
     upsink_error_detail(err, "%.200s", reason);
     return false;
 }

@@ -7,6 +7,7 @@
 #   prepare_home HOME              before the first start
 #   HAS_LAUNCHER                   not empty: the server is a child of what is started
 #   READY_PATH                     a path that answers once the server is ready
+#   SEARCH_CA                      set by prepare_home where the server speaks TLS: who signed its certificate
 #
 # Each server gets a home of its own below DIR: a copy, because who runs it may not be able to reach the cache.
 # Environment: SEARCH_HEAP (512m), SEARCH_EXTRA holds more lines for the configuration.
@@ -15,18 +16,22 @@
 NAME=${SERVER^^}
 SEARCH_HOME=$UPSINK_CACHE/$SERVER-$VERSION
 
+# fetch_artifact COORDINATES SHA256 DIR: its file, checked.
+fetch_artifact() {
+    need_command mvn
+    note "fetching $1 (once)"
+    rm -rf "$3"
+    mkdir -p "$3"
+    mvn -q -B -Dstyle.color=never --strict-checksums org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy \
+        "-Dartifact=$1" "-DoutputDirectory=$3" >&2 || die "maven could not fetch $1"
+    echo "$2  $(echo "$3"/*)" | sha256sum -c --quiet - >/dev/null 2>&1 || die "$1 does not have the expected SHA-256 $2"
+}
+
 fetch_distribution() {
     local part=$SEARCH_HOME.part file
     [ ! -d "$SEARCH_HOME" ] || return 0
-    need_command mvn
-    note "fetching $COORDINATES (once)"
-    rm -rf "$part"
-    mkdir -p "$part"
-    mvn -q -B -Dstyle.color=never --strict-checksums org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy \
-        "-Dartifact=$COORDINATES" "-DoutputDirectory=$part" >&2 || die "maven could not fetch $COORDINATES"
+    fetch_artifact "$COORDINATES" "$SHA256" "$part"
     file=$(echo "$part"/*.zip)
-    echo "$SHA256  $file" | sha256sum -c --quiet - >/dev/null 2>&1 ||
-        die "$COORDINATES does not have the expected SHA-256 $SHA256"
     /usr/bin/python3 -c 'import sys, zipfile; zipfile.ZipFile(sys.argv[1]).extractall(sys.argv[2])' "$file" "$part"
     chmod -R a+rX "$part"
     chmod a+rx "$part/$SERVER-$VERSION"/bin/*
@@ -52,7 +57,13 @@ YAML
     write_settings "$home/config/$SERVER.yml"
 }
 
-ask_server() { curl -fsS -m 5 ${SEARCH_USER:+-u "$SEARCH_USER"} "http://127.0.0.1:$SEARCH_PORT$1"; }
+# The name that a certificate has to have.
+search_host() { [ -n "$SEARCH_CA" ] && echo localhost || echo 127.0.0.1; }
+
+ask_server() {
+    curl -fsS -m 5 ${SEARCH_USER:+-u "$SEARCH_USER"} ${SEARCH_CA:+--cacert "$SEARCH_CA"} \
+        "http${SEARCH_CA:+s}://$(search_host):$SEARCH_PORT$1"
+}
 
 # Elasticsearch 8 comes with a launcher that stays: the server is its child.
 adopt_child() {
@@ -76,10 +87,10 @@ launch() {
         "$OPTIONS_VARIABLE=-Xms$SEARCH_HEAP -Xmx$SEARCH_HEAP -XX:-AlwaysPreTouch" "$dir/home/bin/$SERVER"
     [ -z "${HAS_LAUNCHER:-}" ] || adopt_child "$dir"
     wait_ready "$dir" "$SEARCH_PORT" ask_server "$READY_PATH"
-    write_env "$dir" "${NAME}_URL" "$SERVER://${SEARCH_USER:+$SEARCH_USER@}127.0.0.1:$SEARCH_PORT" \
+    write_env "$dir" "${NAME}_URL" "$SERVER${SEARCH_CA:++https}://${SEARCH_USER:+$SEARCH_USER@}$(search_host):$SEARCH_PORT" \
         "${NAME}_PORT" "$SEARCH_PORT" "${NAME}_PID" "$SERVER_PID" SEARCH_PORT "$SEARCH_PORT" \
-        SEARCH_TRANSPORT_PORT "$SEARCH_TRANSPORT_PORT" SEARCH_HEAP "$SEARCH_HEAP" SEARCH_USER "$SEARCH_USER"
-    echo "$SERVER://${SEARCH_USER:+$SEARCH_USER@}127.0.0.1:$SEARCH_PORT"
+        SEARCH_TRANSPORT_PORT "$SEARCH_TRANSPORT_PORT" SEARCH_HEAP "$SEARCH_HEAP" SEARCH_USER "$SEARCH_USER" SEARCH_CA "$SEARCH_CA"
+    echo "$SERVER${SEARCH_CA:++https}://${SEARCH_USER:+$SEARCH_USER@}$(search_host):$SEARCH_PORT"
 }
 
 start_server() {
@@ -92,6 +103,7 @@ start_server() {
     SEARCH_TRANSPORT_PORT=$SEARCH_PORT
     while [ "$SEARCH_TRANSPORT_PORT" = "$SEARCH_PORT" ]; do SEARCH_TRANSPORT_PORT=$(free_port); done
     SEARCH_USER=
+    SEARCH_CA=
     make_home "$dir/home"
     prepare_home "$dir/home"
     become_unprivileged "$dir"

@@ -77,8 +77,8 @@ static void rights_that_are_missing_or_withdrawn_are_no_bad_records(void **state
     type->abort(desk->sink);
 }
 
-/* --- API keys: the server of the tests can't make any, so what is sent is looked at
- * --------------------------- */
+/* --- API keys; those that a server makes: test_elasticsearch_security.py ----------------------------------
+ */
 
 static char request[4096];
 
