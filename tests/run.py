@@ -144,7 +144,7 @@ def suite_example(only):
 def suite_integration(only):
     # Most of these tests wait most of the time; each process has servers of its own.
     words = ["/usr/bin/python3", "-m", "pytest", "-q", "-rfEsxXp", "-p", "no:cacheprovider", "--tb=short",
-             "-n", os.environ.get("TEST_JOBS", "0" if only else "3"),
+             "-n", os.environ.get("TEST_JOBS", "0" if only else "3"), "--dist", "loadgroup",
              *(d for d in ("tests/integration", "tests/chaos") if list((ROOT / d).glob("test_*.py")))]
     status, output = run(words + (["-k", only] if only else []), timeout=4800)
     results = re.findall(r"^(PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS) (\S+)", output, re.M)

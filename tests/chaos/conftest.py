@@ -13,11 +13,24 @@ INTEGRATION = pathlib.Path(__file__).resolve().parents[1] / "integration"
 sys.path.insert(0, str(INTEGRATION))
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
+import targets  # noqa: E402
+
 _spec = importlib.util.spec_from_file_location("integration_fixtures", INTEGRATION / "conftest.py")
 _fixtures = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_fixtures)
-kafka, postgres, upsink, target, table, make_view = (
-    getattr(_fixtures, name) for name in ("kafka", "postgres", "upsink", "target", "table", "make_view"))
+kafka, postgres, redis, mongodb, opensearch, upsink, make_view = (
+    getattr(_fixtures, name) for name in ("kafka", "postgres", "redis", "mongodb", "opensearch", "upsink", "make_view"))
+
+MAKERS = {"postgres": targets.PostgresTarget, "redis": targets.RedisTarget, "mongodb": targets.MongodbTarget,
+          "opensearch": targets.OpensearchTarget}
+
+
+@pytest.fixture
+def target(request, tmp_path):
+    """A target that is not there yet in the store that a test names: parametrize it by `stores`, indirectly."""
+    if request.param == "sqlite":
+        return targets.SqliteTarget(tmp_path)
+    return MAKERS[request.param](request.getfixturevalue(request.param))
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Looks at a view from outside while it is being maltreated, and compares what it saw with the topic afterwards.
 
-Two threads look. One reads the table over and over: no row may step back. The other takes samples: what the group had committed,
-how far the dead-letter topic went, then the table. An offset is committed only when every record before it is applied, dropped
+Two threads look. One reads the target over and over: no row may step back. The other takes samples: what the group had committed,
+how far the dead-letter topic went, then the target. An offset is committed only when every record before it is applied, dropped
 for a reason, or a dead letter; so each sample must hold what the topic says up to the committed offsets."""
 
 import bisect
@@ -30,7 +30,7 @@ class Watcher(views.Watcher):
             self.problems.append(f"the watcher fell asleep: {error!r}")
 
     def _compare(self, last, rows):
-        self.seen.update((key, version, offset) for key, version, offset, _ in rows)
+        self.seen.update((key, version, offset) for key, (version, offset, _) in rows.items())
         super()._compare(last, rows)
 
 
@@ -77,11 +77,8 @@ class Sampler:
         committed = [max(0, partition.offset) for partition in committed]
         letters = self._letters()
         self._connection = self._connection or self.view.target.connect()
-        cursor = self._connection.cursor()
-        cursor.execute(f"SELECT key, _upsink_version, _upsink_offset FROM {self.view.target.table}")
-        rows = {key: (version, offset) for key, version, offset in cursor.fetchall()}
-        cursor.close()
-        return Sample(committed, letters, rows)
+        rows = self.view.target.snapshot(self._connection)
+        return Sample(committed, letters, {key: (version, offset) for key, (version, offset, _) in rows.items()})
 
     def _letters(self):
         """{partition: end} of the dead-letter topic."""

@@ -8,7 +8,15 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import harness  # noqa: E402
+import targets  # noqa: E402
 import views  # noqa: E402
+
+
+def reachable(name):
+    """A directory for a server whose user is another one."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix=f"upsink-{name}-"))
+    directory.chmod(0o755)
+    return directory / "server"
 
 
 @pytest.fixture(scope="session")
@@ -20,10 +28,30 @@ def kafka(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory):
-    # The server's user must be able to reach its directory.
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="upsink-pg-"))
-    directory.chmod(0o755)
-    server = harness.Postgres(directory / "server")
+    server = harness.Postgres(reachable("pg"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory):
+    """It is killed, and must keep what it has confirmed: see targets.RedisTarget."""
+    server = harness.Server("redis", tmp_path_factory.mktemp("redis") / "server", REDIS_EXTRA="appendfsync always")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def mongodb(tmp_path_factory):
+    server = harness.Server("mongodb", tmp_path_factory.mktemp("mongodb") / "server")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def opensearch():
+    """Starts slowly: give the tests that need it the mark xdist_group("opensearch"), so that they share one."""
+    server = harness.Server("opensearch", reachable("os"))
     yield server
     server.stop()
 
@@ -49,14 +77,14 @@ def upsink(tmp_path):
 def target(request, tmp_path):
     """A table that is not there yet, in every sink that a test is to hold for."""
     if request.param == "sqlite":
-        return views.SqliteTarget(tmp_path)
-    return views.PostgresTarget(request.getfixturevalue("postgres"))
+        return targets.SqliteTarget(tmp_path)
+    return targets.PostgresTarget(request.getfixturevalue("postgres"))
 
 
 @pytest.fixture
 def table(postgres):
     """The same in Postgres alone."""
-    return views.PostgresTarget(postgres)
+    return targets.PostgresTarget(postgres)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What the integration tests share: real servers, topics, the program as a user runs it, and its books."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -70,6 +71,16 @@ class Server:
     def restart(self):
         self._run("restart")
         self.read_env()
+
+    @contextlib.contextmanager
+    def held_up(self):
+        """It takes what is sent to it, answers nothing, and goes on afterwards."""
+        pid = int(self.env[f"{self.name.upper()}_PID"])
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
 
 class Kafka(Server):

@@ -13,7 +13,7 @@ import uuid
 import pytest
 
 import harness
-import views
+import targets
 
 PAYLOAD = "p4yl0ad"  # stands in every value that is refused, and must be seen nowhere but in the dead letter itself
 SECRETS = ["sink-Pa55w0rd", "kafka-Pa55w0rd", "http-t0ken"]
@@ -157,7 +157,7 @@ def outcome(request, kafka, tmp_path_factory):
     if request.param == "postgres":
         postgres = request.getfixturevalue("postgres")
         role = f"r{uuid.uuid4().hex[:8]}"
-        target = views.PostgresTarget(postgres, f"t_{role}")
+        target = targets.PostgresTarget(postgres, f"t_{role}")
         postgres.query(f"CREATE ROLE {role} LOGIN PASSWORD '{SECRETS[0]}'")
         postgres.query("GRANT CREATE, USAGE ON SCHEMA public TO " + role)
         postgres.query(f"CREATE TABLE {target.table} (key text PRIMARY KEY, doc jsonb NOT NULL,"
@@ -165,7 +165,7 @@ def outcome(request, kafka, tmp_path_factory):
         postgres.query(f"ALTER TABLE {target.table} OWNER TO {role}")
         url = target.url.replace("postgres@", f"{role}:{SECRETS[0]}@")
     else:
-        target = views.SqliteTarget(directory, "bad")
+        target = targets.SqliteTarget(directory, "bad")
         url = target.url
         with sqlite3.connect(target.path) as connection:
             connection.execute("CREATE TABLE bad (key TEXT PRIMARY KEY NOT NULL, doc TEXT NOT NULL,"

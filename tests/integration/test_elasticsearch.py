@@ -1,75 +1,20 @@
 """The whole service into OpenSearch: a real Kafka, a real server, and the program as a user runs it."""
 
 import json
-import pathlib
 import re
-import tempfile
 import time
-import urllib.error
-import urllib.request
-import uuid
 
 import harness
 import pytest
-import views
-from views import POSITIONED, VERSIONED, event
+import targets
+from views import POSITIONED, VERSIONED, event, history
 
-
-@pytest.fixture(scope="module")
-def server():
-    # The server's user must be able to reach its directory.
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="upsink-os-"))
-    directory.chmod(0o755)
-    server = harness.Server("opensearch", directory / "server")
-    yield server
-    server.stop()
-
-
-class Index:
-    """As views.PostgresTarget, for an index."""
-
-    retriable = (OSError, KeyError)  # among them urllib's
-
-    def __init__(self, server):
-        self.server, self.name = server, f"o{uuid.uuid4().hex[:10]}"
-        self.url = f"{server.env['OPENSEARCH_URL']}/{self.name}"
-        self.base = f"http://127.0.0.1:{server.env['OPENSEARCH_PORT']}/"
-        self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-    def ask(self, method, path, body=None):
-        request = urllib.request.Request(self.base + path, method=method, headers={"Content-Type": "application/json"},
-                                         data=None if body is None else json.dumps(body).encode())
-        with self.opener.open(request, timeout=30) as answer:
-            return json.load(answer)
-
-    def search(self, **question):
-        self.ask("POST", f"{self.name}/_refresh")
-        return self.ask("POST", f"{self.name}/_search", {"size": 10000, **question})["hits"]["hits"]
-
-    def rows(self):
-        found = {}
-        for hit in self.search():
-            document = hit["_source"]
-            own = document.pop("_upsink")
-            deleted = document.pop("deleted_at", None) is not None
-            found[hit["_id"]] = views.Row(document, own.get("version"), own.get("event_id"), own.get("change_id"), own["partition"],
-                                          own["offset"], own["generation"], deleted)
-        return found
+pytestmark = pytest.mark.xdist_group("opensearch")
 
 
 @pytest.fixture
-def index(server):
-    return Index(server)
-
-
-def history(keys=40, partitions=2, states=(1, 3, 2, 5, 4, 6)):
-    """Upserts, stale ones, a repeated one, deletes; keys stay in their partition."""
-    for n, state in enumerate(states):
-        for i in range(keys):
-            value = None if n == len(states) - 1 and i % 6 == 0 else event(f"k{i}", state)
-            yield {"key": f"k{i}", "value": value, "partition": i % partitions}
-            if i % 7 == 0 and value:
-                yield {"key": f"k{i}", "value": value, "partition": i % partitions}
+def index(opensearch):
+    return targets.OpensearchTarget(opensearch)
 
 
 @pytest.mark.parametrize("rules", [VERSIONED, POSITIONED], ids=["versions", "positions"])

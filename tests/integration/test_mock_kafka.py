@@ -6,6 +6,7 @@ import traceback
 import harness
 import mock
 import pytest
+import targets
 import views
 from mock import (CLOSED, COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, FETCH, FIND_COORDINATOR, HEARTBEAT, ILLEGAL_GENERATION,
                   INIT_PRODUCER_ID, JOIN_GROUP, KAFKA_STORAGE_ERROR, LIST_OFFSETS, NOT_COORDINATOR, NOT_ENOUGH_REPLICAS,
@@ -35,7 +36,7 @@ class Scene:
 
     def __init__(self, kafka, upsink, directory, **settings):
         self.kafka, self.produced = kafka, 0
-        self.view = views.View(kafka, views.SqliteTarget(directory), upsink, partitions=PARTITIONS, rules=VERSIONED,
+        self.view = views.View(kafka, targets.SqliteTarget(directory), upsink, partitions=PARTITIONS, rules=VERSIONED,
                                kafka_properties=QUICK, **settings)
         self.produce(50)
 

@@ -3,59 +3,17 @@
 import datetime
 import decimal
 import time
-import uuid
 
 import bson
 import harness
-import pymongo
 import pytest
-import views
-from views import POSITIONED, VERSIONED, event
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    server = harness.Server("mongodb", tmp_path_factory.mktemp("mongodb") / "server")
-    yield server
-    server.stop()
-
-
-class Collection:
-    """As views.PostgresTarget, for a collection of a database of its own."""
-
-    retriable = (pymongo.errors.PyMongoError,)
-
-    def __init__(self, server):
-        self.server, self.database = server, f"d_{uuid.uuid4().hex[:10]}"
-        base = server.env["MONGODB_URL"].replace("/test?", f"/{self.database}?")
-        self.url = f"{base}&collection=orders"
-        self.db = pymongo.MongoClient(base, serverSelectionTimeoutMS=5000).get_default_database()
-        self.orders = self.db["orders"]
-
-    def rows(self):
-        found = {}
-        for document in self.orders.find():
-            own = document.pop("_upsink")
-            key = document.pop("_id")
-            deleted = document.pop("deleted_at", None) is not None
-            found[key] = views.Row(document, own.get("version"), own.get("event_id"), own.get("change_id"), own["partition"], own["offset"],
-                                   own["generation"], deleted)
-        return found
+import targets
+from views import POSITIONED, VERSIONED, event, history
 
 
 @pytest.fixture
-def collection(server):
-    return Collection(server)
-
-
-def history(keys=40, partitions=2, states=(1, 3, 2, 5, 4, 6)):
-    """Upserts, stale ones, a repeated one, deletes; keys stay in their partition."""
-    for n, state in enumerate(states):
-        for i in range(keys):
-            value = None if n == len(states) - 1 and i % 6 == 0 else event(f"k{i}", state)
-            yield {"key": f"k{i}", "value": value, "partition": i % partitions}
-            if i % 7 == 0 and value:
-                yield {"key": f"k{i}", "value": value, "partition": i % partitions}
+def collection(mongodb):
+    return targets.MongodbTarget(mongodb)
 
 
 @pytest.mark.parametrize("rules", [VERSIONED, POSITIONED], ids=["versions", "positions"])

@@ -8,6 +8,7 @@ import time
 
 import harness
 import pytest
+import targets
 import views
 from views import VERSIONED, event, wait_assigned, wait_not_ready, wait_ready
 
@@ -29,7 +30,7 @@ def spare_kafka(tmp_path_factory):
     server.stop()
 
 
-class AppTarget(views.PostgresTarget):
+class AppTarget(targets.PostgresTarget):
     """The same as role app, who can lose its rights; looked at as the superuser."""
 
     def __init__(self, server):
@@ -248,7 +249,7 @@ def test_a_postgres_that_gives_no_answer_is_an_outage(make_view, spare_postgres)
 
 
 def test_a_locked_sqlite_file_is_an_outage(make_view, tmp_path):
-    target = views.SqliteTarget(tmp_path)
+    target = targets.SqliteTarget(tmp_path)
     view = make_view(target, rules=VERSIONED, partitions=2, timeout="1s")
     view.produce(states(100))
     process = view.run()
@@ -269,7 +270,7 @@ def test_a_locked_sqlite_file_is_an_outage(make_view, tmp_path):
 
 @pytest.mark.parametrize("way", ["stop", "kill9"])
 def test_a_broker_that_is_away_for_a_while_is_waited_for(upsink, postgres, spare_kafka, way):
-    target = views.PostgresTarget(postgres)
+    target = targets.PostgresTarget(postgres)
     view = views.View(spare_kafka, target, upsink, partitions=2, rules=VERSIONED)
     view.produce(states(500))
     process = view.run()
@@ -290,7 +291,7 @@ def test_a_broker_that_is_away_for_a_while_is_waited_for(upsink, postgres, spare
 
 
 def test_a_broker_that_is_down_at_the_start_is_waited_for(upsink, postgres, spare_kafka):
-    target = views.PostgresTarget(postgres)
+    target = targets.PostgresTarget(postgres)
     view = views.View(spare_kafka, target, upsink, partitions=2, rules=VERSIONED)
     view.produce(states(500))
     spare_kafka.stop()
@@ -313,7 +314,7 @@ def records_until(last):
 def test_one_views_outage_does_not_slow_another_view_on_the_same_topic(make_view, spare_postgres, tmp_path):
     target = AppTarget(spare_postgres)
     down = make_view(target, rules=VERSIONED, partitions=2, timeout="5s")
-    up = make_view(views.SqliteTarget(tmp_path), rules=VERSIONED, topic=down.topic, partitions=2)
+    up = make_view(targets.SqliteTarget(tmp_path), rules=VERSIONED, topic=down.topic, partitions=2)
     down.produce(states(100))
     config = {"kafka": down.kafka_properties, "views": {**down.config()["views"], **up.config()["views"]}}
     process = down._start(config=config)

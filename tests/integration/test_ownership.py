@@ -6,7 +6,7 @@ import time
 
 import harness
 import pytest
-import views
+import targets
 from views import VERSIONED, Watcher, event, wait_assigned, wait_not_ready, wait_ready
 
 QUICK = {"session.timeout.ms": "2500", "heartbeat.interval.ms": "300"}
@@ -25,7 +25,7 @@ def consumed(view, *processes):
 def writes_held_up(target):
     """Somebody else's lock: writes to the target wait for it."""
     connection = target.connect()
-    if isinstance(target, views.SqliteTarget):
+    if isinstance(target, targets.SqliteTarget):
         connection.execute("BEGIN IMMEDIATE")
     else:
         connection.autocommit = False
@@ -38,7 +38,7 @@ def writes_held_up(target):
 
 
 def wait_for_blocked_write(target, process):
-    if isinstance(target, views.SqliteTarget):
+    if isinstance(target, targets.SqliteTarget):
         time.sleep(1)  # it waits within SQLite, where nobody can look
     else:
         harness.wait_until(lambda: target.query("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"),

@@ -6,6 +6,7 @@ import uuid
 
 import confluent_kafka
 import harness
+import targets
 import views
 from views import VERSIONED, event, wait_assigned, wait_not_ready
 
@@ -96,7 +97,7 @@ def test_a_commit_that_failed_is_repeated_without_a_new_record(make_view, table,
 
 def test_a_partition_that_comes_and_goes_in_an_outage_is_given_back_at_once(kafka, tmp_path, upsink):
     """The worker of the other partitions repeats its batch meanwhile."""
-    target = views.SqliteTarget(tmp_path)
+    target = targets.SqliteTarget(tmp_path)
     view = views.View(kafka, target, upsink, partitions=2, rules=VERSIONED, timeout="1s")
     view.produce([state(f"k{p}", 1, p) for p in range(2)])
     first, second = view.run(), view.run()

@@ -1,69 +1,16 @@
 """The whole service into Redis: a real Kafka, a real Redis, and the program as a user runs it."""
 
-import json
-import struct
 import time
-import uuid
 
 import harness
 import pytest
-import redis
-import views
-from views import POSITIONED, VERSIONED, event, wait_not_ready, wait_ready
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    server = harness.Server("redis", tmp_path_factory.mktemp("redis") / "server")
-    yield server
-    server.stop()
-
-
-class Keys:
-    """As views.PostgresTarget, for the keys under a prefix; fences are read as sinks/redis/rd_fence.h tells."""
-
-    retriable = (redis.RedisError,)
-
-    def __init__(self, server, options=""):
-        self.server, self.prefix = server, f"o{uuid.uuid4().hex[:10]}:"
-        self.url = f"redis://app:secret@127.0.0.1:{server.env['REDIS_PORT']}/0?prefix={self.prefix}{options}"
-        self.client = redis.Redis(port=int(server.env["REDIS_PORT"]), socket_timeout=10)
-
-    def keys(self):
-        return list(self.client.scan_iter(match=self.prefix + "*", count=1000))
-
-    def read(self, doc, packed):
-        has_version, _, deleted, generation, partition, version, _, _, offset, _, topic, event_id, _ = \
-            struct.unpack(">BBBQIQIIQQHII", packed[:57])
-        at = 57 + topic
-        generation, version, offset = (n - (1 << 63) for n in (generation, version, offset))
-        return views.Row(json.loads(doc), version if has_version else None, packed[at:at + event_id - 1].decode() if event_id else None,
-                         None, partition, offset, generation, bool(deleted))
-
-    def rows(self):
-        """All at one instant: key, value and fence of each."""
-        found = self.client.eval("""
-            local id, rows = redis.call('HGET', '_upsink:target:' .. ARGV[1], 'id'), {}
-            for _, key in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do
-                rows[#rows + 1] = {key, redis.call('GET', key), id and redis.call('HGET', '_upsink:fences:' .. id, key)}
-            end
-            return rows""", 0, self.prefix)
-        return {key.decode()[len(self.prefix):]: self.read(doc, packed) for key, doc, packed in found}
+import targets
+from views import POSITIONED, VERSIONED, event, history, wait_not_ready, wait_ready
 
 
 @pytest.fixture
-def keys(server):
-    return Keys(server)
-
-
-def history(keys=40, partitions=2, states=(1, 3, 2, 5, 4, 6)):
-    """Upserts, stale ones, a repeated one, deletes; keys stay in their partition."""
-    for n, state in enumerate(states):
-        for i in range(keys):
-            value = None if n == len(states) - 1 and i % 6 == 0 else event(f"k{i}", state)
-            yield {"key": f"k{i}", "value": value, "partition": i % partitions}
-            if i % 7 == 0 and value:
-                yield {"key": f"k{i}", "value": value, "partition": i % partitions}
+def keys(redis):
+    return targets.RedisTarget(redis)
 
 
 @pytest.mark.parametrize("rules", [VERSIONED, POSITIONED], ids=["versions", "positions"])
@@ -85,8 +32,8 @@ def test_the_keys_equal_the_topic_also_after_a_restart(make_view, keys, rules):
     view.assert_converged()
 
 
-def test_hashes_have_the_fields_and_expire_as_the_view_says(make_view, server):
-    keys = Keys(server, "&type=hash")
+def test_hashes_have_the_fields_and_expire_as_the_view_says(make_view, redis):
+    keys = targets.RedisTarget(redis, "&type=hash")
     view = make_view(keys, rules=VERSIONED, redis={"ttl": "1h", "fence_ttl": "2h"})
     view.produce([("a", event("a", 1, gone=True, big=9007199254740993)), ("b", [1]), ("a", event("a", 2, items=[1, "x"], big=None))])
     view.run_to_end()

@@ -2,7 +2,7 @@
 
 import harness
 import pytest
-import views
+import targets
 from views import VERSIONED, event, wait_assigned, wait_ready
 
 
@@ -28,7 +28,7 @@ def drop(target):
 
 def drop_all(target):
     """The table and everything that remembers it."""
-    if isinstance(target, views.SqliteTarget):
+    if isinstance(target, targets.SqliteTarget):
         names = target.query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     else:
         names = target.query(f"SELECT '{target.schema}.' || tablename FROM pg_tables WHERE schemaname = '{target.schema}'")
@@ -44,7 +44,7 @@ def truncate(target):
 @pytest.fixture
 def target(target):
     """In a schema of its own, so that all that upsink remembers can be dropped."""
-    if not isinstance(target, views.SqliteTarget):
+    if not isinstance(target, targets.SqliteTarget):
         target.schema, name = target.table, target.table
         target.query(f"CREATE SCHEMA {name}")
         target.table = f"{name}.{name}"

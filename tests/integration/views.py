@@ -1,84 +1,13 @@
 """Views as the crash and order tests use them: a topic, a target, a configuration, and what a user can see of them."""
 
 import contextlib
-import dataclasses
 import datetime
-import json
-import sqlite3
 import threading
 import time
 import uuid
 
-import psycopg2
-
 import fold
 import harness
-
-COLUMNS = ("_upsink_version", "_upsink_event_id", "_upsink_change_id", "_upsink_partition", "_upsink_offset",
-           "_upsink_generation")
-
-
-@dataclasses.dataclass
-class Row:
-    doc: object
-    version: int
-    event_id: str
-    change_id: str
-    partition: int
-    offset: int
-    generation: int
-    deleted: bool = False
-
-
-class PostgresTarget:
-    def __init__(self, server, table=None):
-        self.server = server
-        self.table = table or f"t_{uuid.uuid4().hex[:10]}"
-        self.url = server.sink(self.table)
-
-    def query(self, sql):
-        return self.server.query(sql)
-
-    def has_table(self):
-        return bool(self.query(f"SELECT 1 FROM pg_class WHERE relname = '{self.table}'"))
-
-    def rows(self):
-        soft = self.query(f"SELECT 1 FROM pg_attribute WHERE attname = 'deleted_at' AND attrelid = '{self.table}'::regclass")
-        deleted = "deleted_at IS NOT NULL" if soft else "false"
-        found = self.query(f"SELECT key, doc, {', '.join(COLUMNS)}, {deleted} FROM {self.table}")
-        return {key: Row(*rest) for key, *rest in found}
-
-    def connect(self):
-        connection = psycopg2.connect(self.server.url, connect_timeout=5)
-        connection.autocommit = True
-        return connection
-
-    retriable = (psycopg2.OperationalError, psycopg2.InterfaceError, psycopg2.errors.UndefinedTable)
-
-
-class SqliteTarget:
-    retriable = (sqlite3.OperationalError,)
-
-    def __init__(self, directory, table="orders"):
-        self.path = directory / f"{uuid.uuid4().hex[:10]}.db"
-        self.table = table
-        self.url = f"sqlite:{self.path}?table={table}"
-
-    def connect(self):
-        return sqlite3.connect(self.path, timeout=10, isolation_level=None)
-
-    def query(self, sql):
-        with contextlib.closing(self.connect()) as connection:
-            return connection.execute(sql).fetchall()
-
-    def has_table(self):
-        return bool(self.query(f"SELECT 1 FROM sqlite_schema WHERE name = '{self.table}'"))
-
-    def rows(self):
-        soft = any(column[1] == "deleted_at" for column in self.query(f"PRAGMA table_info({self.table})"))
-        deleted = "deleted_at IS NOT NULL" if soft else "0"
-        found = self.query(f"SELECT key, doc, {', '.join(COLUMNS)}, {deleted} FROM {self.table}")
-        return {key: Row(json.loads(doc), *rest[:-1], bool(rest[-1])) for key, doc, *rest in found}
 
 
 class View:
@@ -204,14 +133,10 @@ class Watcher:
 
     def _run(self):
         last, connection = {}, None
-        sql = f"SELECT key, _upsink_version, _upsink_offset, _upsink_generation FROM {self.target.table}"
         while not self._stop.is_set():
             try:
                 connection = connection or self.target.connect()
-                cursor = connection.cursor()
-                cursor.execute(sql)
-                rows = cursor.fetchall()
-                cursor.close()
+                rows = self.target.snapshot(connection)
             except self.target.retriable:
                 with contextlib.suppress(Exception):
                     connection.close()
@@ -224,7 +149,7 @@ class Watcher:
 
     def _compare(self, last, rows):
         now = {}
-        for key, version, offset, generation in rows:
+        for key, (version, offset, generation) in rows.items():
             now[key] = (version or 0, offset) if self.versioned else (offset,)
             if generation != 1 and len(self.problems) < 20:
                 self.problems.append(f"{key}: generation {generation}, but nothing was replayed")
@@ -249,6 +174,16 @@ def event(key, n, event_id=None, updated=None, kind="OrderCreateUpdate", **data)
     text = moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return {"specversion": "1.0", "id": event_id or f"{key}-{n}", "source": "/shop", "type": kind, "time": text,
             "data": {"orderId": key, "lastUpdated": text, "n": n, **data}}
+
+
+def history(keys=40, partitions=2, states=(1, 3, 2, 5, 4, 6)):
+    """Upserts, stale ones, a repeated one, deletes; keys stay in their partition."""
+    for n, state in enumerate(states):
+        for i in range(keys):
+            value = None if n == len(states) - 1 and i % 6 == 0 else event(f"k{i}", state)
+            yield {"key": f"k{i}", "value": value, "partition": i % partitions}
+            if i % 7 == 0 and value:
+                yield {"key": f"k{i}", "value": value, "partition": i % partitions}
 
 
 VERSIONED = fold.Rules(version="/data/lastUpdated")
