@@ -136,7 +136,6 @@ bool view_is_ready(struct view *view, struct buf *reasons);
 void view_halt(struct view *view, const struct upsink_error *err);
 
 /* Workers' side. */
-void view_register_lane(struct view *view, struct lane *lane, int worker);
 void view_release_lane(struct view *view, struct lane *lane); /* frees it */
 /* err NULL: all well. worker NULL: about finding the topics. */
 void view_report(struct view *view, struct worker *worker, const struct upsink_error *err);
@@ -158,7 +157,6 @@ bool worker_open_lane(struct worker *worker, struct lane *lane, struct upsink_er
 void worker_handle_failure(struct worker *worker, const struct upsink_error *err);
 void worker_deliver(struct worker *worker);
 void worker_commit_group(struct worker *worker, bool now);
-void worker_drop_batch(struct worker *worker);
 int64_t worker_clock(const struct worker *worker); /* stands still while the worker writes */
 void worker_was_busy(struct worker *worker, int64_t since_us);
 bool worker_doubts_lane(struct worker *worker,

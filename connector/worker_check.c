@@ -86,6 +86,5 @@ void worker_prove(struct worker *worker)
         return;
     }
     worker->proved_us = 0; /* again after the back-off */
-    view->type->abort(worker->sink);
     worker_handle_failure(worker, &err);
 }

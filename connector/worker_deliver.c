@@ -338,10 +338,12 @@ static void finish_batch(struct worker *worker)
     release_messages(worker);
 }
 
-/* What a failure means for the worker: backs off, or starts lanes again, or halts the view. */
+/* What a failure means for the worker: backs off, or starts lanes again, or halts the view. Wherever the sink
+ * failed, it may have been in the middle of a transaction. */
 void worker_handle_failure(struct worker *worker, const struct upsink_error *err)
 {
     struct view *view = worker->view;
+    view->type->abort(worker->sink);
     worker->unknown_in_a_row = err->cls == UPSINK_ERR_UNKNOWN ? worker->unknown_in_a_row + 1 : 0;
     metrics_add(&view->metrics->sink_retries[err->cls], 1);
     worker->prepared = false;
@@ -388,7 +390,6 @@ void worker_deliver(struct worker *worker)
     int64_t begin = clock_monotonic_us();
     bool smooth = true;
     for (; !try_to_deliver(worker, &err); smooth = false) {
-        worker->view->type->abort(worker->sink);
         if (worker->view->type->capabilities & UPSINK_TRANSACTIONAL)
             batch_reopen(&worker->batch);
         worker_handle_failure(worker, &err);

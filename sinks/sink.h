@@ -13,8 +13,9 @@
  *
  * Life of a sink:  open (parses, no I/O) -> prepare (connects, checks, creates) -> claim partitions
  *   -> { write, write, ... commit | abort }* -> close.
- * After a function failed with UPSINK_ERR_OUTAGE, _UNKNOWN or _TARGET_LOST the connector calls abort,
- * then prepare again (which reconnects where the connection was lost), then repeats the batch.
+ * After a function failed the connector calls abort, and unless the view halts prepare again (which
+ * reconnects where the connection was lost). Then it repeats the batch; after UPSINK_ERR_TARGET_LOST and
+ * _FENCED it claims the partitions first, and begins where that says.
  *
  * Memory: everything passed in is borrowed for the length of the call, but for the view passed to
  * open, which outlives the sink. Times are microseconds since 1970-01-01T00:00:00Z unless a name
