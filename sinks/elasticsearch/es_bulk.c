@@ -7,7 +7,8 @@
 enum { GOOD_BULKS = 32 /* after so many in a row the next may be twice as large */ };
 
 #define FILTER                                                                                               \
-    "require_alias=true&filter_path=error,items.*.status,items.*._seq_no,items.*._primary_term,items.*."     \
+    "require_alias=true&filter_path=error,items.*._id,items.*.status,items.*._seq_no,items.*._primary_term," \
+    "items.*."                                                                                               \
     "error"
 
 static void put_number(struct buf *out, const char *name, int64_t value)
@@ -33,42 +34,20 @@ void es_put_action(struct buf *out, const char *verb, struct upsink_slice id, co
 /* --- answers ---------------------------------------------------------------------------------------------
  */
 
-/* {"index": {"_seq_no": 1, "_primary_term": 1, "status": 200}} */
-static bool read_outcome(struct es_json *json, struct es_outcome *outcome)
-{
-    struct upsink_slice name;
-    *outcome = (struct es_outcome){.status = 0, .seq_no = -1};
-    if (!es_json_enter(json, '{') || !es_json_member(json, &name) || !es_json_enter(json, '{'))
-        return false;
-    while (es_json_member(json, &name)) {
-        struct upsink_slice value = es_json_value(json);
-        if (es_json_is(name, "status"))
-            outcome->status = (long)es_json_int(value, 0);
-        else if (es_json_is(name, "_seq_no"))
-            outcome->seq_no = es_json_int(value, -1);
-        else if (es_json_is(name, "_primary_term"))
-            outcome->primary_term = es_json_int(value, -1);
-        else if (es_json_is(name, "error"))
-            outcome->error = value;
-    }
-    return !es_json_element(json) && !json->bad && outcome->status;
-}
-
 /* As many answers as actions, in their order: Elasticsearch 7 may leave out some without a word. */
 static bool take_answers(struct es_bulk *bulk, struct upsink_slice body, struct upsink_error *err)
 {
     struct upsink_sink *sink = bulk->sink;
-    struct es_json items = es_json_of(es_json_find(body, "items"));
+    struct es_json items = es_answer_items(body);
     struct es_outcome outcome;
-    if (!es_json_enter(&items, '['))
-        return es_fail_shape(sink, bulk->what, err);
     for (size_t i = 0; i < bulk->count; i++) {
-        if (!es_json_element(&items) || !read_outcome(&items, &outcome))
+        struct upsink_slice key = bulk->work->items[sink->numbers[i]].change->key;
+        if (!es_answer_next(&items, &outcome) || !es_outcome_is_of(&outcome, bulk->deletes, key))
             return es_fail_shape(sink, bulk->what, err);
         if (!bulk->take(bulk, sink->numbers[i], &outcome, err))
             return false;
     }
-    return !es_json_element(&items) || es_fail_shape(sink, bulk->what, err);
+    return es_answer_is_over(&items) || es_fail_shape(sink, bulk->what, err);
 }
 
 /* --- size ------------------------------------------------------------------------------------------------

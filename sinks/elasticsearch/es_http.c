@@ -91,11 +91,17 @@ static size_t take_bytes(char *data, size_t size, size_t count, void *context)
     return sink->answer.failed ? 0 : len;
 }
 
+int64_t es_timeout_us(const struct upsink_sink *sink)
+{
+    return sink->view->timeout_us > 0 ? sink->view->timeout_us : DEFAULT_TIMEOUT_US;
+}
+
 /* Called about once a second while nothing moves. Non-zero: give it up. */
 static int watch(void *context, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
 {
     struct upsink_sink *sink = context;
-    int64_t now = clock_monotonic_us(), timeout = sink->view->timeout_us;
+    int64_t now = clock_monotonic_us();
+    bool late = sink->prepare_by_us && now >= sink->prepare_by_us;
     (void)down_total;
     (void)up_total;
     if (down + up != sink->progress.moved) {
@@ -104,7 +110,7 @@ static int watch(void *context, curl_off_t down_total, curl_off_t down, curl_off
     }
     int64_t waited = now - sink->progress.at_us;
     sink->progress.stopped = waited >= LONG_WAIT_US && es_is_stopping(sink);
-    return sink->progress.stopped || waited >= (timeout > 0 ? timeout : DEFAULT_TIMEOUT_US);
+    return sink->progress.stopped || late || waited >= es_timeout_us(sink);
 }
 
 static bool add_header(struct upsink_sink *sink, const char *line)
@@ -117,7 +123,6 @@ static bool add_header(struct upsink_sink *sink, const char *line)
 
 static bool connect_sink(struct upsink_sink *sink, struct upsink_error *err)
 {
-    int64_t timeout = sink->view->timeout_us > 0 ? sink->view->timeout_us : DEFAULT_TIMEOUT_US;
     if (sink->curl)
         return true;
     sink->curl = curl_easy_init();
@@ -136,7 +141,7 @@ static bool connect_sink(struct upsink_sink *sink, struct upsink_error *err)
     curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, watch);
     curl_easy_setopt(curl, CURLOPT_XFERINFODATA, sink);
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)(timeout / CLOCK_MS));
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)(es_timeout_us(sink) / CLOCK_MS));
     curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, 512L << 10);
     curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, 128L << 10);
     curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);

@@ -1,10 +1,12 @@
 /* The indices: whether they are there, what they are, whose they are. */
 #include "es_register.h"
 
+#include "clock.h"
+
 #include <stdlib.h>
 #include <sys/random.h>
 
-enum { TRIES = 10 };
+enum { TRIES = 10, PREPARE_TIMEOUTS = 2 /* all of it may take so many */ };
 
 /* What is known of an index: {"aliases": {}, "mappings": {}, "settings": {}}. */
 struct look {
@@ -375,9 +377,13 @@ bool es_prepare(struct upsink_sink *sink, const struct upsink_printer *plan, str
     arena_clear(&sink->arena);
     es_cache_clear(&sink->cache);
     sink->ready = sink->ready && plan;
+    /* Each request may take as long as `timeout` says, and there are many: what was made stays, and the next
+     * time goes on from there. */
+    sink->prepare_by_us = clock_monotonic_us() + PREPARE_TIMEOUTS * es_timeout_us(sink);
     good = read_limits(sink, err);
-    for (int tries = 0; good && !done && tries < TRIES; tries++)
+    for (int tries = 0; good && !done && tries < TRIES && clock_monotonic_us() < sink->prepare_by_us; tries++)
         good = try_prepare(&work, &done, err);
+    sink->prepare_by_us = 0;
     clear_looks(&work);
     return good &&
            (done || upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_busy",

@@ -1,6 +1,7 @@
 #include "es_register.h"
 
 #include "clock.h"
+#include "es_answer.h"
 #include "es_get.h"
 #include "schemas/json_text.h"
 
@@ -51,14 +52,14 @@ bool es_state_write(struct upsink_sink *sink, const char *id, const struct es_st
         return es_fail_memory(err);
     if (!es_ask(sink, "write the state of", "POST", "/" ES_STATE "/_bulk", buf_view(body), &reply, err))
         return false;
-    struct es_json items = es_json_of(es_json_find(reply.body, "items"));
-    if (!es_json_enter(&items, '[') || !es_json_element(&items))
+    struct es_json items = es_answer_items(reply.body);
+    struct es_outcome outcome;
+    if (!es_answer_next(&items, &outcome) || !es_outcome_is_of(&outcome, false, upsink_slice_of(id)) ||
+        !es_answer_is_over(&items))
         return es_fail_shape(sink, "write the state of", err);
-    struct upsink_slice item = es_json_value(&items);
-    int64_t status = es_json_int(es_json_find(item, "*.status"), 0);
-    *done = status >= 200 && status < 300;
-    return *done || status == 409 ||
-           es_fail_code(sink, "write the state of", (long)status, es_json_find(item, "*.error"), err);
+    *done = es_outcome_is_done(&outcome);
+    return *done || outcome.status == 409 ||
+           es_fail_code(sink, "write the state of", outcome.status, outcome.error, err);
 }
 
 /* --- the register ----------------------------------------------------------------------------------------

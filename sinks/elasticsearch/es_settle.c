@@ -99,12 +99,12 @@ static bool reject_by_code(struct es_work *work, size_t number, const struct es_
 static bool take_outcome(struct es_bulk *bulk, uint32_t number, const struct es_outcome *outcome,
                          struct upsink_error *err)
 {
-    struct es_work *work = bulk->context;
+    struct es_work *work = bulk->work;
     struct es_item *item = &work->items[number];
     char type[64];
     item->cleanup = ES_KEEP;
     item->attempted = true;
-    if (!outcome->error.data && outcome->status < 300 && outcome->seq_no >= 0) {
+    if (es_outcome_is_done(outcome) && outcome->seq_no >= 0) {
         take_written(work, item, outcome);
         return true;
     }
@@ -206,7 +206,7 @@ static bool write_judged(struct es_work *work, enum es_which which, struct upsin
 {
     struct buf last_state;
     struct es_bulk bulk = {
-        .sink = work->sink, .which = which, .what = "write to", .take = take_outcome, .context = work};
+        .sink = work->sink, .which = which, .what = "write to", .take = take_outcome, .work = work};
     bool done = true;
     buf_init(&last_state);
     /* What is left when the time is over is judged again in the next round. */
@@ -228,9 +228,10 @@ static bool write_judged(struct es_work *work, enum es_which which, struct upsin
 static bool take_removed(struct es_bulk *bulk, uint32_t number, const struct es_outcome *outcome,
                          struct upsink_error *err)
 {
-    struct es_work *work = bulk->context;
+    struct es_work *work = bulk->work;
     struct es_item *item = &work->items[number];
-    if (outcome->status < 300 || outcome->status == 409 || (outcome->status == 404 && !outcome->error.data)) {
+    if (es_outcome_is_done(outcome) || outcome->status == 409 ||
+        (outcome->status == 404 && !outcome->error.data)) {
         *(bulk->which == ES_ROWS ? &item->row : &item->side) = (struct es_known){.exists = false};
         if (outcome->status == 409)
             item->progress = ES_VERIFY;
@@ -247,8 +248,12 @@ static bool take_removed(struct es_bulk *bulk, uint32_t number, const struct es_
 static bool remove_older(struct es_work *work, enum es_which which, struct upsink_error *err)
 {
     struct upsink_sink *sink = work->sink;
-    struct es_bulk bulk = {
-        .sink = sink, .which = which, .what = "delete from", .take = take_removed, .context = work};
+    struct es_bulk bulk = {.sink = sink,
+                           .which = which,
+                           .what = "delete from",
+                           .take = take_removed,
+                           .work = work,
+                           .deletes = true};
     for (size_t i = 0; i < work->count; i++) {
         struct es_item *item = &work->items[i];
         if (item->cleanup != (which == ES_ROWS ? ES_REMOVE_ROW : ES_REMOVE_SIDE))

@@ -56,6 +56,8 @@ struct upsink_sink {
         int64_t at_us;
         bool stopped;
     } progress;
+    int64_t
+        prepare_by_us; /* then preparing is given up, however often the server answered; 0: not preparing */
     size_t bulk_bytes;
     unsigned good_bulks; /* since it was halved */
 
@@ -84,6 +86,8 @@ UPSINK_NODISCARD bool es_exchange(struct upsink_sink *sink, const char *what, co
 UPSINK_NODISCARD bool es_ask(struct upsink_sink *sink, const char *what, const char *method, const char *path,
                              struct upsink_slice body, struct es_reply *reply, struct upsink_error *err);
 void es_disconnect(struct upsink_sink *sink);
+/* The view's, or the default where it has none. */
+int64_t es_timeout_us(const struct upsink_sink *sink);
 
 /* The error of an answer as a whole: no record is at fault for it. */
 bool es_fail_reply(const struct upsink_sink *sink, const char *what, const struct es_reply *reply,

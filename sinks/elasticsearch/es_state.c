@@ -1,4 +1,5 @@
 /* How far each partition has come. */
+#include "es_answer.h"
 #include "es_get.h"
 #include "es_register.h"
 
@@ -182,27 +183,27 @@ static bool try_commit(struct upsink_sink *sink, const struct upsink_position *p
                        struct es_state *states, bool *done, struct upsink_error *err)
 {
     const char *what = "store the positions in";
+    char id[ES_STATE_ID_SIZE];
     struct es_reply reply;
     if (!check_owners(sink, positions, count, states, err) ||
         !build_commit(sink, positions, count, states, err) ||
-        !es_ask(sink, what, "POST", "/" ES_STATE "/_bulk?filter_path=error,items.*.status,items.*.error",
+        !es_ask(sink, what, "POST",
+                "/" ES_STATE "/_bulk?filter_path=error,items.*._id,items.*.status,items.*.error",
                 buf_view(&sink->body), &reply, err))
         return false;
-    struct es_json items = es_json_of(es_json_find(reply.body, "items"));
-    if (!es_json_enter(&items, '['))
-        return es_fail_shape(sink, what, err);
+    struct es_json items = es_answer_items(reply.body);
+    struct es_outcome outcome;
     *done = true;
     for (size_t i = 0; i < count; i++) {
-        if (!es_json_element(&items))
+        name_position(sink, &positions[i], id);
+        if (!es_answer_next(&items, &outcome) || !es_outcome_is_of(&outcome, false, upsink_slice_of(id)))
             return es_fail_shape(sink, what, err);
-        struct upsink_slice item = es_json_value(&items);
-        long status = (long)es_json_int(es_json_find(item, "*.status"), 0);
-        if (status == 409)
+        if (outcome.status == 409)
             *done = false;
-        else if (status < 200 || status >= 300)
-            return es_fail_code(sink, what, status, es_json_find(item, "*.error"), err);
+        else if (!es_outcome_is_done(&outcome))
+            return es_fail_code(sink, what, outcome.status, outcome.error, err);
     }
-    return true;
+    return es_answer_is_over(&items) || es_fail_shape(sink, what, err);
 }
 
 static bool store_positions(struct upsink_sink *sink, const struct upsink_position *positions, size_t count,

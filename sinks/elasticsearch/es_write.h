@@ -2,6 +2,7 @@
 #ifndef UPSINK_ES_WRITE_H
 #define UPSINK_ES_WRITE_H
 
+#include "es_answer.h"
 #include "es_document.h"
 #include "es_sink.h"
 
@@ -55,19 +56,14 @@ const struct es_known *es_newer(const struct es_known *row, const struct es_know
 
 /* --- es_bulk.c: many actions, in as few requests as their size allows -------------------------------- */
 
-struct es_outcome {
-    long status;
-    int64_t seq_no, primary_term;
-    struct upsink_slice error; /* raw; absent where it was done */
-};
-
 struct es_bulk {
     struct upsink_sink *sink;
     enum es_which which;
     const char *what; /* "write to" */
     bool (*take)(struct es_bulk *bulk, uint32_t number, const struct es_outcome *outcome,
                  struct upsink_error *err);
-    void *context;
+    struct es_work *work; /* whose items the numbers are */
+    bool deletes;         /* its actions are deletes; otherwise none is */
     size_t count;
     bool
         pushed_back; /* a request was refused for its size, or the server's load: its actions were not done */

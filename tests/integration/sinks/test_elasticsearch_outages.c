@@ -394,6 +394,52 @@ static void half_answers_and_other_servers_are_no_bad_records(void **state)
     }
 }
 
+/* Nothing is ever there, and all that is made is confirmed; each answer takes its time. */
+static void *answer_slowly(void *context)
+{
+    static const char missing[] =
+        "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
+    static const char made[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
+    struct stranger *stranger = context;
+    char request[4096];
+    for (;;) {
+        int client = accept(stranger->listener, NULL, NULL);
+        if (client < 0)
+            return NULL;
+        ssize_t len = recv(client, request, sizeof request, 0);
+        sleep_ms(300);
+        if (len > 0 && *request == 'G')
+            (void)!write(client, missing, sizeof missing - 1);
+        else if (len > 0)
+            (void)!write(client, made, sizeof made - 1);
+        close(client);
+    }
+}
+
+static void preparing_a_server_that_only_just_answers_is_given_up(void **state)
+{
+    struct desk *desk = *state;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    struct stranger stranger = {socket(AF_INET, SOCK_STREAM, 0), NULL};
+    pthread_t thread;
+    assert_int_equal(bind(stranger.listener, (struct sockaddr *)&address, len), 0);
+    assert_int_equal(listen(stranger.listener, 8), 0);
+    assert_int_equal(getsockname(stranger.listener, (struct sockaddr *)&address, &len), 0);
+    assert_int_equal(pthread_create(&thread, NULL, answer_slowly, &stranger), 0);
+    snprintf(desk->url, sizeof desk->url, "elasticsearch://127.0.0.1:%d", ntohs(address.sin_port));
+    desk->view.timeout_us = CLOCK_SECOND;
+    int64_t begun = clock_monotonic_us();
+    assert_false(try_prepare(desk));
+    int64_t took = clock_monotonic_us() - begun;
+    shutdown(stranger.listener, SHUT_RDWR);
+    pthread_join(thread, NULL);
+    close(stranger.listener);
+    assert_int_equal(desk->err.cls, UPSINK_ERR_OUTAGE);
+    if (took > 10 * CLOCK_SECOND) /* without an end of its own it is 27 s */
+        fail_msg("it took %lld ms", (long long)(took / CLOCK_MS));
+}
+
 static const struct CMUnitTest tests[] = {
     TEST(deletes_hold_past_gc_deletes_and_a_closed_index),
     TEST(what_was_written_outlives_a_killed_server),
@@ -411,6 +457,7 @@ static const struct CMUnitTest tests[] = {
     TEST(digits_survive_a_soft_delete),
     TEST(what_a_zombie_remembers_can_not_undo_a_delete),
     TEST(half_answers_and_other_servers_are_no_bad_records),
+    TEST(preparing_a_server_that_only_just_answers_is_given_up),
     TEST(lost_state_begins_above_every_generation_in_the_rows), /* the last one: it takes all views' state */
 };
 
