@@ -85,12 +85,6 @@ static bool fail_command(struct upsink_sink *sink, const char *what, const bson_
     return false;
 }
 
-void mg_log(const struct upsink_sink *sink, enum upsink_log_level level, const char *text)
-{
-    if (sink->host && sink->host->log)
-        sink->host->log(sink->host->context, level, text);
-}
-
 /* --- replies ------------------------------------------------------------------------------------- */
 
 int64_t mg_reply_number(const bson_t *reply, const char *path, int64_t fallback)

@@ -302,7 +302,7 @@ bool mg_reset_positions(struct upsink_sink *sink, int64_t generation, struct ups
         "collection; the positions of %lld partitions are void, and it is filled from the beginning",
         sink->description, sink->view->name, (long long)changed);
     if (changed)
-        mg_log(sink, UPSINK_LOG_WARN, text);
+        upsink_host_log(sink->host, UPSINK_LOG_WARN, text);
     return true;
 }
 

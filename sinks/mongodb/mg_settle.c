@@ -227,11 +227,6 @@ static bool run_round(struct mg_work *work, size_t *open, struct upsink_error *e
            remove_older(work, MG_SIDES, err) && look_after_inserts(work, err);
 }
 
-static bool is_stopping(const struct upsink_sink *sink)
-{
-    return sink->host && sink->host->stopping && sink->host->stopping(sink->host->context);
-}
-
 bool mg_settle(struct mg_work *work, struct upsink_error *err)
 {
     size_t open = 1;
@@ -242,7 +237,7 @@ bool mg_settle(struct mg_work *work, struct upsink_error *err)
             return true;
         if (round < QUIET_ROUNDS)
             continue;
-        if (is_stopping(work->sink))
+        if (upsink_host_is_stopping(work->sink->host))
             return upsink_fail(err, UPSINK_ERR_OUTAGE, "interrupted",
                                "a write to %s was interrupted: the program stops", work->sink->description);
         nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * 1000000L}, NULL);

@@ -7,7 +7,7 @@
 #include "mg_code.h"
 #include "mg_json.h"
 #include "mg_url.h"
-#include "sinks/sink.h"
+#include "sinks/host.h"
 
 #include <mongoc/mongoc.h>
 
@@ -76,7 +76,6 @@ bool mg_fail_code(const struct upsink_sink *sink, const char *what, int32_t code
 bool mg_fail_memory(struct upsink_error *err);
 bool mg_fail_lost(struct upsink_sink *sink, struct upsink_error *err);
 bool mg_fail_reply(const struct upsink_sink *sink, const char *what, struct upsink_error *err);
-void mg_log(const struct upsink_sink *sink, enum upsink_log_level level, const char *text);
 
 /* Parts of commands. What a batch writes is weak where mg_confirm follows. */
 enum mg_strength { MG_WEAK, MG_STRONG };

@@ -56,8 +56,9 @@ static PGconn *start(struct upsink_sink *sink)
 {
     struct parameters parameters = {0};
     char timeout_ms[24], idle[24], interval[24];
-    int64_t seconds = pg_timeout_us(sink) / CLOCK_SECOND;
-    snprintf(timeout_ms, sizeof timeout_ms, "%lld", (long long)(pg_timeout_us(sink) / CLOCK_MS + 1));
+    int64_t seconds = upsink_view_timeout_us(sink->view) / CLOCK_SECOND;
+    snprintf(timeout_ms, sizeof timeout_ms, "%lld",
+             (long long)(upsink_view_timeout_us(sink->view) / CLOCK_MS + 1));
     snprintf(idle, sizeof idle, "%lld", (long long)(seconds / 2 + 1));
     snprintf(interval, sizeof interval, "%lld", (long long)(seconds / 6 + 1));
     add_parameter(&parameters, "client_encoding", "UTF8"); /* what we write, whatever the user says */
@@ -82,8 +83,8 @@ static void ignore_notice(void *context, const PGresult *result)
 static bool finish_start(struct upsink_sink *sink, struct upsink_error *err)
 {
     PostgresPollingStatusType status = PGRES_POLLING_WRITING;
-    int64_t begin = clock_monotonic_us(),
-            limit = pg_timeout_us(sink) * (int64_t)(sink->settings.hosts ? sink->settings.hosts : 1);
+    int64_t begin = clock_monotonic_us(), limit = upsink_view_timeout_us(sink->view) *
+                                                  (int64_t)(sink->settings.hosts ? sink->settings.hosts : 1);
     const char *wanted = pg_settings_find(&sink->settings, "connect_timeout");
     long seconds = wanted ? strtol(wanted, NULL, 10) : 0;
     if (seconds > 0 && seconds < 86400 && seconds * CLOCK_SECOND < limit)
@@ -107,7 +108,7 @@ static bool finish_start(struct upsink_sink *sink, struct upsink_error *err)
 static bool set_up_session(struct upsink_sink *sink, struct upsink_error *err)
 {
     char sql[1024];
-    long long ms = (long long)(pg_timeout_us(sink) / CLOCK_MS + 1);
+    long long ms = (long long)(upsink_view_timeout_us(sink->view) / CLOCK_MS + 1);
     snprintf(sql, sizeof sql,
              "SET client_min_messages = error; SET standard_conforming_strings = on; SET jit = off;"
              " SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;"

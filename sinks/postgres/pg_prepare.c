@@ -149,7 +149,7 @@ static bool end_sleepers(struct upsink_sink *sink, struct upsink_error *err)
         " AND wait_event = 'ClientRead' AND xact_start < now() - $1::int8 * interval '1 microsecond'"
         " AND greatest(query_start, state_change) < now() - $1::int8 * interval '1 microsecond'";
     pg_params_clear(&sink->params);
-    pg_params_add_int8(&sink->params, pg_timeout_us(sink));
+    pg_params_add_int8(&sink->params, upsink_view_timeout_us(sink->view));
     PGresult *result = pg_query(sink, "look for sessions that sleep", sql, &sink->params, err);
     PQclear(result);
     return result != NULL;

@@ -89,14 +89,14 @@ static bool read_generation(struct pg_preparation *work, struct upsink_error *er
 static void report_loss(struct upsink_sink *sink, const char *partitions)
 {
     char text[700];
-    if (!sink->host || !sink->host->log || strcmp(partitions, "0") == 0)
+    if (strcmp(partitions, "0") == 0)
         return;
     snprintf(text, sizeof text,
              "%s is not what the positions of view %s were written for: it was dropped, emptied or is "
              "another table; the "
              "positions of %s partitions are void, and it is filled from the beginning",
              sink->description, sink->view->name, partitions);
-    sink->host->log(sink->host->context, UPSINK_LOG_WARN, text);
+    upsink_host_log(sink->host, UPSINK_LOG_WARN, text);
 }
 
 static bool reset_positions(struct pg_preparation *work, struct upsink_error *err)

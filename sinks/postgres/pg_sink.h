@@ -14,7 +14,7 @@
 #include "pg_params.h"
 #include "pg_sql.h"
 #include "pg_url.h"
-#include "sinks/sink.h"
+#include "sinks/host.h"
 
 #include <libpq-fe.h>
 

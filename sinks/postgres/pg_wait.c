@@ -5,22 +5,13 @@
 #include <errno.h>
 #include <poll.h>
 
-#define DEFAULT_TIMEOUT (30 * CLOCK_SECOND)
-#define MOST_TIMEOUT    (86400 * CLOCK_SECOND)
-#define POLL_SLICE_MS   200
-#define LONG_WAIT       CLOCK_SECOND /* so long an answer may take even while the program is stopping */
-
-int64_t pg_timeout_us(const struct upsink_sink *sink)
-{
-    int64_t timeout = sink->view->timeout_us;
-    return timeout <= 0 ? DEFAULT_TIMEOUT : timeout > MOST_TIMEOUT ? MOST_TIMEOUT : timeout;
-}
+#define POLL_SLICE_MS 200
+#define LONG_WAIT     CLOCK_SECOND /* so long an answer may take even while the program is stopping */
 
 static bool give_up(struct upsink_sink *sink, const char *doing, int64_t waited, struct upsink_error *err)
 {
-    bool stopping = sink->host && sink->host->stopping && waited >= LONG_WAIT &&
-                    sink->host->stopping(sink->host->context);
-    if (waited < pg_timeout_us(sink) && !stopping)
+    bool stopping = waited >= LONG_WAIT && upsink_host_is_stopping(sink->host);
+    if (waited < upsink_view_timeout_us(sink->view) && !stopping)
         return false;
     sink->broken = true;
     upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_timeout", "can't %s: %s gave no answer for %lld ms%s", doing,

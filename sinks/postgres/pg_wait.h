@@ -10,7 +10,4 @@ enum { PG_WAIT_READ = 1, PG_WAIT_WRITE = 2 };
  * nothing moved for the view's timeout, or where the program is stopping: the connection is given up then. */
 unsigned pg_wait(struct upsink_sink *sink, unsigned wanted, const char *doing, struct upsink_error *err);
 
-/* The view's timeout, never absurd. */
-int64_t pg_timeout_us(const struct upsink_sink *sink);
-
 #endif

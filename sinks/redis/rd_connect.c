@@ -47,8 +47,7 @@ static int await_connection(struct upsink_sink *sink, int fd, int64_t deadline)
             return getsockopt(fd, SOL_SOCKET, SO_ERROR, &problem, &size) ? errno : problem;
         if (ready < 0 && errno != EINTR)
             return errno;
-        if (clock_monotonic_us() >= deadline ||
-            (sink->host && sink->host->stopping && sink->host->stopping(sink->host->context)))
+        if (clock_monotonic_us() >= deadline || upsink_host_is_stopping(sink->host))
             return ETIMEDOUT;
     }
 }
@@ -76,7 +75,7 @@ static bool open_any(struct upsink_sink *sink, struct upsink_error *err)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
     char port[16];
-    int64_t deadline = clock_monotonic_us() + rd_timeout_us(sink);
+    int64_t deadline = clock_monotonic_us() + upsink_view_timeout_us(sink->view);
     snprintf(port, sizeof port, "%d", (int)sink->settings.port);
     int unknown = getaddrinfo(sink->settings.host, port, &hints, &found), problem = ECONNREFUSED;
     if (unknown)
@@ -106,8 +105,7 @@ static bool await_handshake(void *context, short events, struct upsink_error *er
             return true;
         if (ready < 0 && errno != EINTR)
             return fail_connect(sink, "the connection was lost", err);
-        if (clock_monotonic_us() >= handshake->deadline ||
-            (sink->host && sink->host->stopping && sink->host->stopping(sink->host->context)))
+        if (clock_monotonic_us() >= handshake->deadline || upsink_host_is_stopping(sink->host))
             return upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_timeout",
                                "%s does not answer to TLS; is it a server without?", sink->description);
     }
@@ -115,7 +113,7 @@ static bool await_handshake(void *context, short events, struct upsink_error *er
 
 static bool encrypt(struct upsink_sink *sink, struct upsink_error *err)
 {
-    struct handshake handshake = {sink, clock_monotonic_us() + rd_timeout_us(sink)};
+    struct handshake handshake = {sink, clock_monotonic_us() + upsink_view_timeout_us(sink->view)};
     return !sink->settings.tls ||
            rd_tls_start(&sink->tls, sink->fd, &sink->settings, await_handshake, &handshake, err);
 }
@@ -186,7 +184,7 @@ static bool check_eviction(struct upsink_sink *sink, struct upsink_slice info, s
             "%s evicts keys that expire when maxmemory is reached (maxmemory-policy %s): fences of deleted "
             "entities expire, and without them late updates bring those back; noeviction is safe",
             sink->description, name);
-        rd_log(sink, UPSINK_LOG_WARN, text);
+        upsink_host_log(sink->host, UPSINK_LOG_WARN, text);
     }
     return true;
 }

@@ -190,7 +190,7 @@ static bool take_prepared(struct upsink_sink *sink, const redisReply *reply, str
             "%s is not what the positions of view %s were written for: it was emptied, is new, or has "
             "another prefix; the positions of %lld partitions are void, and it is filled from the beginning",
             sink->description, sink->view->name, reset ? (long long)reset->integer : 0);
-        rd_log(sink, UPSINK_LOG_WARN, text);
+        upsink_host_log(sink->host, UPSINK_LOG_WARN, text);
     }
     return name_keys(sink, err);
 }

@@ -20,7 +20,7 @@
 #include "rd_hash.h"
 #include "rd_tls.h"
 #include "rd_url.h"
-#include "sinks/sink.h"
+#include "sinks/host.h"
 
 #include <hiredis/hiredis.h>
 
@@ -101,9 +101,7 @@ bool rd_fail_form(struct upsink_sink *sink, const char *doing, struct upsink_err
 bool rd_fail_memory(struct upsink_error *err);
 struct upsink_slice rd_text(const redisReply *reply);            /* absent where it is no text */
 const redisReply *rd_element(const redisReply *reply, size_t i); /* NULL where there is none */
-void rd_log(struct upsink_sink *sink, enum upsink_log_level level, const char *text);
 void rd_reply_free(redisReply **reply);
-int64_t rd_timeout_us(const struct upsink_sink *sink);
 
 /* --- rd_prepare.c, rd_state.c, rd_write.c, rd_read.c ----------------------------------------- */
 

@@ -8,9 +8,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#define DEFAULT_TIMEOUT (30 * CLOCK_SECOND)
-#define MOST_TIMEOUT    (86400 * CLOCK_SECOND)
-#define LONG_WAIT       CLOCK_SECOND /* so long an answer may take even while the program is stopping */
+#define LONG_WAIT CLOCK_SECOND /* so long an answer may take even while the program is stopping */
 
 enum { POLL_SLICE_MS = 200, READ_SIZE = 1 << 16, KEPT_BUFFER = 4 << 20 };
 
@@ -126,18 +124,11 @@ static bool fail_lost(struct upsink_sink *sink, const char *doing, struct upsink
 
 /* --- exchange ---------------------------------------------------------------------------------------- */
 
-int64_t rd_timeout_us(const struct upsink_sink *sink)
-{
-    int64_t timeout = sink->view->timeout_us;
-    return timeout <= 0 ? DEFAULT_TIMEOUT : timeout > MOST_TIMEOUT ? MOST_TIMEOUT : timeout;
-}
-
 static bool give_up(struct upsink_sink *sink, const char *doing, struct upsink_error *err)
 {
     int64_t waited = clock_monotonic_us() - sink->progress_at;
-    bool stopping = sink->host && sink->host->stopping && waited >= LONG_WAIT &&
-                    sink->host->stopping(sink->host->context);
-    if (waited < rd_timeout_us(sink) && !stopping)
+    bool stopping = waited >= LONG_WAIT && upsink_host_is_stopping(sink->host);
+    if (waited < upsink_view_timeout_us(sink->view) && !stopping)
         return false;
     sink->broken = true;
     upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_timeout", "can't %s: %s gave no answer for %lld ms%s", doing,
@@ -264,10 +255,4 @@ void rd_reply_free(redisReply **reply)
     if (*reply)
         freeReplyObject(*reply);
     *reply = NULL;
-}
-
-void rd_log(struct upsink_sink *sink, enum upsink_log_level level, const char *text)
-{
-    if (sink->host && sink->host->log)
-        sink->host->log(sink->host->context, level, text);
 }

@@ -1,6 +1,7 @@
 #include "sinks/sqlite/sqlite.h"
 
 #include "clock.h"
+#include "sinks/host.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -20,7 +21,7 @@ static int wait_for_lock(void *context, int calls)
         sink->busy_since = now;
     if (now - sink->busy_since >= sink->view->timeout_us)
         return 0;
-    if (sink->host && sink->host->stopping && sink->host->stopping(sink->host->context))
+    if (upsink_host_is_stopping(sink->host))
         return 0;
     long wait_ms = calls < 10 ? 1 : 10;
     nanosleep(&(struct timespec){.tv_nsec = wait_ms * 1000000}, NULL);
