@@ -9,7 +9,6 @@ import collections
 import contextlib
 import threading
 import time
-import uuid
 
 import confluent_kafka
 import fold

@@ -208,6 +208,7 @@ class OpensearchTarget(DocumentTarget):
 
     retriable = (OSError, http.client.HTTPException)
     MOST = 10000
+    headers = {"Content-Type": "application/json"}
 
     def __init__(self, server):
         self.server, self.name = server, unique("o")
@@ -217,7 +218,7 @@ class OpensearchTarget(DocumentTarget):
         return http.client.HTTPConnection("127.0.0.1", int(self.server.env["OPENSEARCH_PORT"]), timeout=30)
 
     def ask_over(self, connection, method, path, body=None):
-        connection.request(method, f"/{path}", None if body is None else json.dumps(body), {"Content-Type": "application/json"})
+        connection.request(method, f"/{path}", None if body is None else json.dumps(body), self.headers)
         answer = connection.getresponse()
         text = answer.read()
         if answer.status >= 300:

@@ -1,18 +1,17 @@
 """Elasticsearch with its own security: TLS with a certificate that the test signs, and API keys that the server makes."""
 
 import base64
-import json
+import http.client
 import pathlib
 import shutil
 import ssl
 import subprocess
 import tempfile
 import time
-import urllib.request
-import uuid
 
 import harness
 import pytest
+import targets
 import views
 from views import VERSIONED, event
 
@@ -52,36 +51,19 @@ def server():
     shutil.rmtree(directory)
 
 
-class Index:
-    """As views.PostgresTarget, for an index behind TLS."""
-
-    retriable = (OSError, KeyError)
+class Index(targets.OpensearchTarget):
+    """An index behind TLS."""
 
     def __init__(self, server):
-        self.server, self.name = server, f"k{uuid.uuid4().hex[:10]}"
-        self.host = f"localhost:{server.env['SEARCH_PORT']}"
-        self.user = server.env["SEARCH_USER"]
+        self.server, self.name = server, targets.unique("k")
+        self.host, self.user = f"localhost:{server.env['SEARCH_PORT']}", server.env["SEARCH_USER"]
         self.url = f"elasticsearch+https://{self.user}@{self.host}/{self.name}"
         self.ca_file = str(server.tls / "ca.crt")
+        self.headers = {**self.headers, "Authorization": f"Basic {base64.b64encode(self.user.encode()).decode()}"}
 
-    def ask(self, method, path, body=None):
-        headers = {"Content-Type": "application/json", "Authorization": f"Basic {base64.b64encode(self.user.encode()).decode()}"}
-        request = urllib.request.Request(f"https://{self.host}/{path}", method=method, headers=headers,
-                                         data=None if body is None else json.dumps(body).encode())
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}),
-                                             urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=self.ca_file)))
-        with opener.open(request, timeout=30) as answer:
-            return json.load(answer)
-
-    def rows(self):
-        self.ask("POST", f"{self.name}/_refresh")
-        found = {}
-        for hit in self.ask("POST", f"{self.name}/_search", {"size": 10000})["hits"]["hits"]:
-            document = hit["_source"]
-            own = document.pop("_upsink")
-            found[hit["_id"]] = views.Row(document, own.get("version"), own.get("event_id"), own.get("change_id"), own["partition"],
-                                          own["offset"], own["generation"])
-        return found
+    def connect(self):
+        context = ssl.create_default_context(cafile=self.ca_file)
+        return http.client.HTTPSConnection("localhost", int(self.server.env["SEARCH_PORT"]), timeout=30, context=context)
 
     def make_key(self):
         return self.ask("POST", "_security/api_key", {"name": self.name, "role_descriptors": {"upsink": RIGHTS}})
