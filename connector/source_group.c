@@ -74,17 +74,20 @@ void source_forget_owned(struct source *source)
     free(source->owned);
 }
 
-/* The group is told at once that we took them; each is opened by its worker, at the right offset. */
+/* The group is told at once that we took them; each is opened by its worker, at the right offset. One that
+ * there is no memory for is never routed, which `assigned` notices. */
 static void take_partitions(struct source *source, rd_kafka_topic_partition_list_t *list)
 {
-    for (int i = 0; i < list->cnt; i++)
-        forward_partition(
-            source, &list->elems[i],
-            source->handler.route(source->handler.context, list->elems[i].topic, list->elems[i].partition));
-    pthread_mutex_lock(&source->owned_lock);
-    for (int i = 0; i < list->cnt; i++)
-        add_owned(source, list->elems[i].topic, list->elems[i].partition); /* or it can't be opened */
-    pthread_mutex_unlock(&source->owned_lock);
+    for (int i = 0; i < list->cnt; i++) {
+        const rd_kafka_topic_partition_t *partition = &list->elems[i];
+        pthread_mutex_lock(&source->owned_lock);
+        bool added = add_owned(source, partition->topic, partition->partition);
+        pthread_mutex_unlock(&source->owned_lock);
+        if (added)
+            forward_partition(
+                source, partition,
+                source->handler.route(source->handler.context, partition->topic, partition->partition));
+    }
     rd_kafka_topic_partition_list_t *none = rd_kafka_topic_partition_list_new(0);
     take_error(source, rd_kafka_incremental_assign(source->consumer, none), "partitions could not be taken");
     rd_kafka_topic_partition_list_destroy(none);

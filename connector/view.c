@@ -1,6 +1,7 @@
 #include "connector/view.h"
 
 #include "clock.h"
+#include "condition.h"
 #include "log.h"
 #include "sinks/registry.h"
 
@@ -158,10 +159,7 @@ static bool any_revoked(const struct view *view)
 
 static void wait_changed(struct view *view)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += 1;
-    pthread_cond_timedwait(&view->changed, &view->lock, &until);
+    condition_wait(&view->changed, &view->lock, clock_monotonic_us() + CLOCK_SECOND);
 }
 
 static void give_partitions(void *context, const struct source_partition *partitions, size_t count, bool lost)
@@ -456,7 +454,7 @@ struct view *view_create(const struct config *config, const struct view_config *
     view->until_end = until_end;
     pthread_mutex_init(&view->lock, NULL);
     pthread_mutex_init(&view->dlq_lock, NULL);
-    pthread_cond_init(&view->changed, NULL);
+    condition_init(&view->changed);
     share_window_budget(view);
     struct source_handler handler = {view, route_partition, take_partition, give_partitions};
     view->metrics = metrics_view_create(metrics, settings->name);

@@ -2,12 +2,18 @@
 #include "connector/view.h"
 
 #include "clock.h"
+#include "condition.h"
 #include "connector/message.h"
 #include "log.h"
 
 #include <stdlib.h>
 
-enum { IDLE_MS = 100, KAFKA_PAUSE_US = 1000 * 1000 };
+enum {
+    IDLE_MS = 100,
+    KAFKA_PAUSE_US = 1000 * 1000,
+    WAIT_STEP_US = 50 * 1000,
+    BACKLOG_US = 500 * 1000 /* that a record waits beyond the linger while others keep coming, at most */
+};
 
 static bool is_stopping(const struct worker *worker)
 {
@@ -29,12 +35,7 @@ bool worker_wait(struct worker *worker, int64_t duration_us)
     bool go_on = true;
     pthread_mutex_lock(&view->lock);
     while (go_on && clock_monotonic_us() < deadline) {
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += 50 * 1000 * 1000;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
-        pthread_cond_timedwait(&view->changed, &view->lock, &until);
+        condition_wait(&view->changed, &view->lock, clock_monotonic_us() + WAIT_STEP_US);
         go_on = !is_stopping(worker) && !has_revoked_lane(worker);
     }
     pthread_mutex_unlock(&view->lock);
@@ -292,11 +293,11 @@ static void fill_batch(struct worker *worker)
         if (!asked || count == 0)
             ask_for_more(worker);
         asked = true;
+        int64_t left = deadline - clock_monotonic_us();
+        if (left <= (count > 0 ? -BACKLOG_US : 0))
+            return;
         if (count > 0)
             continue;
-        int64_t left = deadline - clock_monotonic_us();
-        if (left <= 0)
-            return;
         rd_kafka_message_t *next = rd_kafka_consume_queue(worker->queue, (int)(left / 1000 + 1));
         worker->now_us = worker_clock(worker);
         if (next)

@@ -1,6 +1,6 @@
 #include "ticket.h"
 
-#include "dlq/wait.h"
+#include "condition.h"
 #include "dlq/writer.h"
 
 #include <stdlib.h>
@@ -24,7 +24,7 @@ struct dlq_ticket *dlq_ticket_create(struct upsink_error *err)
     }
     ticket->references = 1;
     pthread_mutex_init(&ticket->lock, NULL);
-    dlq_wait_init(&ticket->settled);
+    condition_init(&ticket->settled);
     return ticket;
 }
 
@@ -99,7 +99,7 @@ enum dlq_ticket_state dlq_ticket_wait(struct dlq_ticket *ticket, int64_t deadlin
 {
     enum dlq_ticket_state state = TICKET_OPEN;
     pthread_mutex_lock(&ticket->lock);
-    while (ticket->open > 0 && dlq_wait_until(&ticket->settled, &ticket->lock, deadline_us))
+    while (ticket->open > 0 && condition_wait(&ticket->settled, &ticket->lock, deadline_us))
         ;
     *open = ticket->open;
     if (ticket->open == 0)

@@ -5,7 +5,7 @@
 #include "dlq/fault.h"
 #include "dlq/ticket.h"
 #include "dlq/topic.h"
-#include "dlq/wait.h"
+#include "condition.h"
 #include "log.h"
 
 #include <stdlib.h>
@@ -181,7 +181,7 @@ struct dlq_writer *dlq_writer_create(const struct dlq_kafka *kafka, const char *
     dlq_trouble_init(&writer->trouble);
     pthread_mutex_init(&writer->opening, NULL);
     pthread_mutex_init(&writer->lock, NULL);
-    dlq_wait_init(&writer->room);
+    condition_init(&writer->room);
     return writer;
 }
 
@@ -312,7 +312,7 @@ static bool launch(struct dlq_writer *writer, const rd_kafka_message_t *original
              writer->topic);
     pthread_mutex_lock(&writer->lock);
     while (!writer->broken && writer->bytes > 0 && flight->bytes > DLQ_WRITER_BYTES - writer->bytes)
-        if (!dlq_wait_until(&writer->room, &writer->lock, deadline)) {
+        if (!condition_wait(&writer->room, &writer->lock, deadline)) {
             pthread_mutex_unlock(&writer->lock);
             return dlq_trouble_fail(&writer->trouble, what, err);
         }
@@ -386,7 +386,7 @@ void dlq_writer_destroy(struct dlq_writer *writer, int timeout_ms)
         return;
     int64_t deadline = clock_monotonic_us() + timeout_ms * CLOCK_MS;
     pthread_mutex_lock(&writer->lock);
-    while (writer->bytes > 0 && dlq_wait_until(&writer->room, &writer->lock, deadline))
+    while (writer->bytes > 0 && condition_wait(&writer->room, &writer->lock, deadline))
         ;
     pthread_mutex_unlock(&writer->lock);
     stop_producer(writer);

@@ -1,13 +1,13 @@
 /* Waiting for a condition until a deadline on the clock that never steps back. */
-#ifndef UPSINK_DLQ_WAIT_H
-#define UPSINK_DLQ_WAIT_H
+#ifndef UPSINK_CONDITION_H
+#define UPSINK_CONDITION_H
 
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
-static inline void dlq_wait_init(pthread_cond_t *condition)
+static inline void condition_init(pthread_cond_t *condition)
 {
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -17,7 +17,7 @@ static inline void dlq_wait_init(pthread_cond_t *condition)
 }
 
 /* false once the deadline (microseconds, monotonic) has passed. */
-static inline bool dlq_wait_until(pthread_cond_t *condition, pthread_mutex_t *lock, int64_t deadline_us)
+static inline bool condition_wait(pthread_cond_t *condition, pthread_mutex_t *lock, int64_t deadline_us)
 {
     struct timespec until = {.tv_sec = (time_t)(deadline_us / 1000000),
                              .tv_nsec = (long)(deadline_us % 1000000) * 1000};
