@@ -11,7 +11,7 @@ set -eu
 BUILD='gcc libc6-dev make pkg-config|pkgconf librdkafka-dev libpq-dev libsqlite3-dev libjansson-dev libyaml-dev
        libcurl4-openssl-dev libmicrohttpd-dev libxxhash-dev libhiredis-dev libssl-dev libmongoc-dev'
 TEST='g++ libcmocka-dev openjdk-17-jre-headless|openjdk-21-jre-headless|openjdk-25-jre-headless maven postgresql redis-server openssl
-      kcat python3 python3-pip python3-pytest python3-pytest-xdist python3-psycopg2 python3-confluent-kafka python3-redis python3-pymongo curl ca-certificates sqlite3 procps util-linux'
+      kcat python3 python3-pip python3-pytest python3-pytest-xdist python3-psycopg2 python3-confluent-kafka python3-redis python3-pymongo golang-go curl ca-certificates sqlite3 procps util-linux'
 LINT='clang-format clang-tidy'
 
 fail() {

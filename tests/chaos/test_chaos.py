@@ -118,7 +118,8 @@ def shake(fleet, dice, until):
 
 @stores(*SERVERS)
 def test_instances_that_come_and_go_and_are_paused_under_load(scene, target, dice):
-    with scene(target, dice.choice([VERSIONED, POSITIONED])) as fleet:
+    # Without transactions a woken instance does write; the fence alone holds it back, and positions show the least of it.
+    with scene(target, VERSIONED if target.transactional else POSITIONED) as fleet:
         fleet.start()
         fleet.start()
         shake(fleet, dice, time.monotonic() + (18 if target.transactional else 12))
