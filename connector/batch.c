@@ -106,30 +106,32 @@ static struct batch_entity *find_entity(struct batch *batch, struct upsink_slice
 
 /* The record of this batch that the window knows by that number, if it is one. */
 static uint32_t find_twin(const struct batch *batch, const struct batch_entity *entity,
-                          const struct window *window, uint64_t number)
+                          const struct dedup *dedup, uint64_t number)
 {
     for (uint32_t i = entity->last == BATCH_NONE ? BATCH_NONE : entity->first; i != BATCH_NONE;
          i = batch->links[i].next)
-        if (batch->records[i].window == window && batch->records[i].number == number)
+        if (batch->records[i].dedup == dedup && batch->records[i].number == number)
             return i;
     return BATCH_NONE;
 }
 
-static void look_for_duplicate(const struct batch *batch, const struct batch_entity *entity,
+static void look_for_duplicate(const struct batch *batch, struct batch_entity *entity,
                                const struct batch_record *record, struct batch_link *link)
 {
-    uint64_t number = window_find(record->window, record->ids.event);
-    if (number != UINT64_MAX) {
-        link->fate = FATE_DUPLICATE_EVENT;
-    } else {
-        number = window_find(record->window, record->ids.change);
-        if (number == UINT64_MAX)
-            return;
-        link->fate = FATE_DUPLICATE_CHANGE;
+    const struct window *window = &record->dedup->applied;
+    uint64_t number = window_find(window, record->ids.event);
+    enum fate fate = FATE_DUPLICATE_EVENT;
+    if (number == UINT64_MAX) {
+        number = window_find(window, record->ids.change);
+        fate = FATE_DUPLICATE_CHANGE;
     }
-    if (window_is_stale(record->window, number))
+    if (number != UINT64_MAX) {
+        link->fate = (uint8_t)fate;
+        link->twin = find_twin(batch, entity, record->dedup, number);
+        entity->has_twins = entity->has_twins || link->twin != BATCH_NONE;
+    } else if (dedup_is_stale(record->dedup, record->ids, &record->change)) {
         link->fate = FATE_STALE;
-    link->twin = find_twin(batch, entity, record->window, number);
+    }
 }
 
 struct window_ids batch_window_ids(const struct batch *batch, const struct upsink_change *change)
@@ -140,7 +142,7 @@ struct window_ids batch_window_ids(const struct batch *batch, const struct upsin
 }
 
 bool batch_add(struct batch *batch, enum decode_outcome outcome, const struct upsink_change *change,
-               const struct upsink_error *error, struct window *window, uint32_t lane, void *message,
+               const struct upsink_error *error, struct dedup *dedup, uint32_t lane, void *message,
                size_t bytes)
 {
     if (!make_room((void **)&batch->records, &batch->record_room, batch->record_count,
@@ -150,7 +152,7 @@ bool batch_add(struct batch *batch, enum decode_outcome outcome, const struct up
     uint32_t index = (uint32_t)batch->record_count;
     struct batch_record *record = &batch->records[index];
     *record = (struct batch_record){
-        .change = *change, .message = message, .window = window, .number = UINT64_MAX, .lane = lane};
+        .change = *change, .message = message, .dedup = dedup, .number = UINT64_MAX, .lane = lane};
     struct batch_link *link = &batch->links[index];
     *link = (struct batch_link){.next = BATCH_NONE, .twin = BATCH_NONE};
     if (outcome == DECODE_REJECTED) {
@@ -165,7 +167,7 @@ bool batch_add(struct batch *batch, enum decode_outcome outcome, const struct up
         struct batch_entity *entity = find_entity(batch, change->key, index);
         if (!entity)
             return false;
-        if (window) {
+        if (dedup) {
             record->ids = batch_window_ids(batch, change);
             look_for_duplicate(batch, entity, record, link);
         }
@@ -173,9 +175,9 @@ bool batch_add(struct batch *batch, enum decode_outcome outcome, const struct up
             batch->links[entity->last].next = index;
         entity->last = index;
     }
-    if (window)
+    if (dedup)
         record->number =
-            window_add(window, link->fate == FATE_PENDING ? record->ids : (struct window_ids){0, 0});
+            window_add(&dedup->applied, link->fate == FATE_PENDING ? record->ids : (struct window_ids){0, 0});
     batch->record_count++;
     batch->bytes += bytes;
     return true;
@@ -239,6 +241,7 @@ static void plan_entity(struct batch *batch, struct batch_entity *entity)
         if (by_position)
             change->flags &= ~(uint32_t)UPSINK_HAS_VERSION; /* an earlier plan's */
         link->mark = FATE_APPLIED;
+        link->twin = BATCH_NONE;
         enum upsink_verdict verdict = UPSINK_APPLIED;
         if (head != BATCH_NONE) {
             if (entity->one_by_one) {
@@ -250,7 +253,8 @@ static void plan_entity(struct batch *batch, struct batch_entity *entity)
         }
         if (verdict != UPSINK_APPLIED) {
             link->mark = (uint8_t)fate_of(verdict);
-            link->twin = verdict == UPSINK_STALE ? BATCH_NONE : head;
+            if (verdict != UPSINK_STALE)
+                link->twin = head;
         } else if (head != BATCH_NONE && must_part(batch, &batch->records[head].change, change)) {
             if (entity->end == BATCH_NONE)
                 entity->end = i;
@@ -349,20 +353,30 @@ bool batch_next_wave(struct batch *batch, struct upsink_batch *wave, bool *faile
     return batch->head_count > 0;
 }
 
-/* What the refused record hid as duplicates of itself gets its own turn, the first of them for all. */
-static void reopen_twins(struct batch *batch, const struct batch_entity *entity, uint32_t refused)
+/* What a record hid as duplicates of itself that was refused, or stale, after all: the first of them gets its
+ * own turn and stands for the others. Those with the version of a stale one are as stale. */
+static void settle_twins(struct batch *batch, const struct batch_entity *entity)
 {
-    uint32_t heir = BATCH_NONE;
-    for (uint32_t i = entity->first; i != BATCH_NONE; i = batch->links[i].next) {
+    for (uint32_t i = entity->has_twins ? entity->first : BATCH_NONE; i != BATCH_NONE;
+         i = batch->links[i].next) {
         struct batch_link *link = &batch->links[i];
-        if (link->twin != refused ||
+        if (link->twin == BATCH_NONE ||
             (link->fate != FATE_DUPLICATE_EVENT && link->fate != FATE_DUPLICATE_CHANGE))
             continue;
-        link->twin = heir;
-        if (heir == BATCH_NONE) {
+        struct batch_link *twin = &batch->links[link->twin];
+        bool is_stale = twin->fate == FATE_STALE;
+        if (!is_stale && twin->fate != FATE_REJECTED)
+            continue;
+        if (is_stale && dedup_same_version(&batch->records[i].change, &batch->records[link->twin].change)) {
+            link->fate = FATE_STALE;
+            link->twin = BATCH_NONE;
+        } else if (twin->twin == BATCH_NONE) {
+            twin->twin = i;
+            link->twin = BATCH_NONE;
             link->fate = FATE_PENDING;
             batch->records[i].reopened = true;
-            heir = i;
+        } else {
+            link->twin = twin->twin;
         }
     }
 }
@@ -410,16 +424,12 @@ static void settle_entity(struct batch *batch, struct batch_entity *entity,
         head->fate = FATE_REJECTED;
         keep_error(batch, record, result->error);
         record->in_sink_stage = true;
-        reopen_twins(batch, entity, entity->head);
     } else if (stands_for_others(batch, entity)) {
         entity->one_by_one = true;
     } else {
         head->fate = (uint8_t)fate_of(result->verdict);
-        if (head->fate == FATE_STALE) /* what repeats a stale change is stale too */
-            for (uint32_t i = entity->first; i != BATCH_NONE; i = batch->links[i].next)
-                if (batch->links[i].twin == entity->head && batch->links[i].fate != FATE_PENDING)
-                    batch->links[i].fate = FATE_STALE;
     }
+    settle_twins(batch, entity);
 }
 
 void batch_settle(struct batch *batch, const struct upsink_batch *wave)
@@ -452,20 +462,18 @@ void batch_reopen(struct batch *batch)
     }
 }
 
-/* The ids of what is stale stay: it may be a record that comes again after a crash between rows and
- * positions, and was applied before. What the window forgot would be applied anew when it is repeated. */
 void batch_finish(struct batch *batch)
 {
     for (size_t i = 0; i < batch->record_count; i++) {
         struct batch_record *record = &batch->records[i];
-        if (!record->window)
+        if (!record->dedup)
             continue;
         enum fate fate = batch->links[i].fate;
-        if (fate == FATE_REJECTED)
-            window_remove(record->window, record->number);
-        else if (fate == FATE_STALE)
-            window_mark_stale(record->window, record->number);
+        if (fate == FATE_STALE || fate == FATE_REJECTED)
+            window_remove(&record->dedup->applied, record->number);
         else if (record->reopened && (fate == FATE_APPLIED || fate == FATE_SUPERSEDED))
-            window_add(record->window, record->ids);
+            window_add(&record->dedup->applied, record->ids);
+        if (fate == FATE_STALE)
+            dedup_add_stale(record->dedup, record->ids, &record->change);
     }
 }

@@ -15,7 +15,7 @@
 #define UPSINK_BATCH_H
 
 #include "arena.h"
-#include "connector/window.h"
+#include "connector/dedup.h"
 #include "schemas/mapping.h"
 #include "sinks/sink.h"
 
@@ -38,19 +38,20 @@ struct batch_record {
     struct upsink_change change;
     void *message;              /* the caller's; not touched */
     struct upsink_error *error; /* counts with FATE_REJECTED only */
-    struct window *window;
-    uint64_t number; /* in the window */
+    struct dedup *dedup;
+    uint64_t number; /* in its window of what was applied */
     struct window_ids ids;
     uint32_t lane;      /* the caller's */
     bool in_sink_stage; /* rejected by the sink, not by the decoder */
     bool dead_lettered; /* out of the game, also when the batch is repeated */
-    bool reopened;      /* its twin was refused: its ids count once it is applied itself */
+    bool reopened;      /* its twin was refused or stale: its ids count once it is applied itself */
 };
 
 /* What planning walks over again and again, apart from the records: a batch of these stays in the cache. */
 struct batch_link {
     uint32_t next; /* record of the same entity, in order of arrival */
-    uint32_t twin; /* the record of this batch whose id it repeats */
+    uint32_t twin; /* the record of this batch whose id it repeats; of one that was refused or stale: who
+                      stands in for it */
     uint8_t fate;  /* enum fate */
     uint8_t mark;  /* the fate it gets if the run's latest change is applied */
 };
@@ -60,6 +61,7 @@ struct batch_entity {
     uint32_t head;        /* of the wave being written */
     uint32_t end;         /* first record behind the run */
     bool one_by_one;
+    bool has_twins;
 };
 
 struct batch_head {
@@ -93,11 +95,11 @@ void batch_clear(struct batch *batch); /* the messages are the caller's to relea
 /* What of a change the duplicate window remembers. */
 struct window_ids batch_window_ids(const struct batch *batch, const struct upsink_change *change);
 
-/* Adds a decoded record; *change and *error are copied. `window` NULL: no duplicate window. false: out of
+/* Adds a decoded record; *change and *error are copied. `dedup` NULL: no duplicate window. false: out of
  * memory, nothing was added. */
 UPSINK_NODISCARD bool batch_add(struct batch *batch, enum decode_outcome outcome,
                                 const struct upsink_change *change, const struct upsink_error *error,
-                                struct window *window, uint32_t lane, void *message, size_t bytes);
+                                struct dedup *dedup, uint32_t lane, void *message, size_t bytes);
 
 /* Plans the next wave: false when everything is settled, or out of memory (*failed). The wave is *wave, whose
  * results are to be filled; then batch_settle. */

@@ -16,7 +16,7 @@ struct lane *lane_create(const char *topic, int32_t partition, uint32_t window_l
     lane->topic_slice = upsink_slice_of(lane->topic);
     lane->partition = partition;
     lane->metrics = metrics;
-    window_init(&lane->window, window_limit);
+    dedup_init(&lane->dedup, window_limit);
     atomic_init(&lane->done, -1);
     lane_restart(lane, 0);
     return lane;
@@ -26,7 +26,7 @@ void lane_destroy(struct lane *lane)
 {
     if (!lane)
         return;
-    window_destroy(&lane->window);
+    dedup_destroy(&lane->dedup);
     free(lane->topic);
     free(lane);
 }
@@ -38,5 +38,5 @@ void lane_restart(struct lane *lane, int64_t retry_at_us)
     lane->start = lane->expected = lane->group_offset = -1;
     lane->marked.offset = -1;
     lane->new_generation = false;
-    window_forget(&lane->window);
+    dedup_forget(&lane->dedup);
 }

@@ -7,7 +7,7 @@
 
 #include "connector/metrics.h"
 #include "connector/resume.h"
-#include "connector/window.h"
+#include "connector/dedup.h"
 
 #include <stdatomic.h>
 
@@ -37,7 +37,7 @@ struct lane {
     int64_t heard_us;     /* when a record of it was last taken, by worker_clock */
     bool new_generation;  /* the group's offset must be overwritten at once */
     int64_t group_offset; /* last committed to Kafka, -1 none */
-    struct window window;
+    struct dedup dedup;
     struct metrics_partition *metrics;
     bool leaderless;   /* guarded by the view's lock: no broker has it, as Kafka says now and then */
     bool troubled;     /* of the worker: it could not be read, and nothing came since; survives a restart */

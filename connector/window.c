@@ -4,8 +4,6 @@
 #include <sys/random.h>
 #include <xxhash.h>
 
-#define STALE (UINT64_C(1) << 63) /* in an id of the ring */
-
 void window_init(struct window *window, uint32_t limit)
 {
     *window = (struct window){.limit = limit < WINDOW_LIMIT_MAX ? limit : WINDOW_LIMIT_MAX};
@@ -42,7 +40,7 @@ uint64_t window_hash(struct upsink_slice key, struct upsink_slice id, int kind)
     if (!id.data)
         return 0;
     uint64_t seed = XXH3_64bits_withSeed(key.data, key.len, process_seed() + (uint64_t)kind);
-    uint64_t hash = XXH3_64bits_withSeed(id.data, id.len, seed) & ~STALE;
+    uint64_t hash = XXH3_64bits_withSeed(id.data, id.len, seed);
     return hash ? hash : 1;
 }
 
@@ -55,7 +53,7 @@ static uint64_t id_at(const struct window *window, uint32_t entry)
 {
     uint32_t number = (entry & slot_mask(window)) - 1;
     const struct window_ids *ids = &window->ring[number / 2];
-    return (number % 2 ? ids->change : ids->event) & ~STALE;
+    return number % 2 ? ids->change : ids->event;
 }
 
 static uint32_t make_entry(const struct window *window, uint32_t slot, uint32_t which, uint64_t id)
@@ -109,7 +107,7 @@ static void erase_place(struct window *window, uint32_t gap)
 static void drop_id(struct window *window, uint64_t *id)
 {
     if (*id) {
-        erase_place(window, find_place(window, *id & ~STALE));
+        erase_place(window, find_place(window, *id));
         *id = 0;
     }
 }
@@ -149,8 +147,8 @@ static bool resize(struct window *window, uint32_t capacity)
     for (uint64_t number = old.oldest; number < old.next; number++) {
         uint32_t slot = (uint32_t)(number % capacity);
         ring[slot] = old.ring[number % old.capacity];
-        put_id(window, slot, 0, ring[slot].event & ~STALE);
-        put_id(window, slot, 1, ring[slot].change & ~STALE);
+        put_id(window, slot, 0, ring[slot].event);
+        put_id(window, slot, 1, ring[slot].change);
     }
     free(old.ring);
     free(old.index);
@@ -205,30 +203,8 @@ uint64_t window_add(struct window *window, struct window_ids ids)
     return number;
 }
 
-static bool remembers(const struct window *window, uint64_t number)
-{
-    return number != UINT64_MAX && number >= window->oldest && number < window->next;
-}
-
 void window_remove(struct window *window, uint64_t number)
 {
-    if (remembers(window, number))
+    if (number != UINT64_MAX && number >= window->oldest && number < window->next)
         drop_slot(window, (uint32_t)(number % window->capacity));
-}
-
-void window_mark_stale(struct window *window, uint64_t number)
-{
-    if (!remembers(window, number))
-        return;
-    struct window_ids *ids = &window->ring[number % window->capacity];
-    ids->event |= ids->event ? STALE : 0;
-    ids->change |= ids->change ? STALE : 0;
-}
-
-bool window_is_stale(const struct window *window, uint64_t number)
-{
-    if (!remembers(window, number))
-        return false;
-    const struct window_ids *ids = &window->ring[number % window->capacity];
-    return (ids->event | ids->change) & STALE;
 }

@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-/* What one record carried, hashes of 63 bits; 0: nothing. The highest bit is the window's own. */
+/* What one record carried; 0: nothing. */
 struct window_ids {
     uint64_t event, change;
 };
@@ -52,9 +52,5 @@ uint64_t window_add(struct window *window, struct window_ids ids);
 
 /* Takes back the ids of a record that was not applied after all. */
 void window_remove(struct window *window, uint64_t number);
-
-/* The record turned out stale: so is what carries its ids again. */
-void window_mark_stale(struct window *window, uint64_t number);
-bool window_is_stale(const struct window *window, uint64_t number);
 
 #endif

@@ -142,10 +142,10 @@ static void write_wave(struct store *store, const struct model_case *c, struct u
 static void run_case(const struct model_case *c, unsigned size, bool aborts, struct store *store,
                      uint8_t fates[RECORDS])
 {
-    struct window windows[2];
+    struct dedup windows[2];
     struct batch batch;
-    window_init(&windows[0], c->window);
-    window_init(&windows[1], c->window);
+    dedup_init(&windows[0], c->window);
+    dedup_init(&windows[1], c->window);
     batch_init(&batch, c->versioned, c->soft, false);
     *store = (struct store){0};
     for (unsigned i = 0; i < RECORDS;) {
@@ -173,8 +173,8 @@ static void run_case(const struct model_case *c, unsigned size, bool aborts, str
         batch_clear(&batch);
     }
     batch_destroy(&batch);
-    window_destroy(&windows[0]);
-    window_destroy(&windows[1]);
+    dedup_destroy(&windows[0]);
+    dedup_destroy(&windows[1]);
 }
 
 static bool may_become(const struct model_case *c, uint8_t alone, uint8_t folded)
@@ -273,7 +273,7 @@ static struct upsink_change event(const char *id, int64_t offset, int64_t versio
 }
 
 /* One record, one batch. */
-static void give(struct batch *batch, struct window *window, struct upsink_fence *fence,
+static void give(struct batch *batch, struct dedup *window, struct upsink_fence *fence,
                  struct upsink_change change)
 {
     struct upsink_batch wave;
@@ -302,22 +302,72 @@ static void what_comes_again_after_a_crash_stays_known_for_its_repetitions(void 
     (void)test_state;
     for (int64_t version = 0; version <= 5; version += 5) {
         struct batch batch;
-        struct window window;
+        struct dedup window;
         struct upsink_fence fence = {0};
         batch_init(&batch, version != 0, false, false);
         for (int life = 0; life < 2; life++) {
-            window_init(&window, 100);
+            dedup_init(&window, 100);
             give(&batch, &window, &fence, event("first", 1, version));
             give(&batch, &window, &fence, event("second", 2, version));
             assert_int_equal(fence.offset, 2);
             if (life == 0)
-                window_destroy(&window);
+                dedup_destroy(&window);
         }
         give(&batch, &window, &fence, event("first", 3, version));
         assert_int_equal(fence.offset, 2);
-        window_destroy(&window);
+        dedup_destroy(&window);
         batch_destroy(&batch);
     }
+}
+
+/* Stale is not applied: told again as of now, the change counts. */
+static void a_stale_change_that_comes_again_with_a_later_version_is_judged_anew(void **test_state)
+{
+    (void)test_state;
+    struct batch batch;
+    struct dedup window;
+    struct upsink_fence fence = {0};
+    batch_init(&batch, true, false, false);
+    dedup_init(&window, 100);
+    give(&batch, &window, &fence, event("newer", 1, 7));
+    give(&batch, &window, &fence, event("late", 2, 5));
+    give(&batch, &window, &fence, event("late", 3, 5));
+    give(&batch, &window, &fence, event("late", 4, 6));
+    assert_int_equal(fence.offset, 1);
+    give(&batch, &window, &fence, event("late", 5, 9));
+    assert_int_equal(fence.offset, 5);
+    give(&batch, &window, &fence, event("late", 6, 10));
+    assert_int_equal(fence.offset, 5);
+    batch_destroy(&batch);
+    dedup_destroy(&window);
+}
+
+static void so_it_is_within_one_batch(void **test_state)
+{
+    (void)test_state;
+    struct batch batch;
+    struct dedup window;
+    struct upsink_batch wave;
+    bool failed;
+    unsigned waves = 0;
+    batch_init(&batch, true, false, false);
+    dedup_init(&window, 100);
+    struct upsink_change changes[] = {event("newer", 1, 7), event("late", 2, 5), event("late", 3, 5),
+                                      event("late", 4, 9), event("late", 5, 9)};
+    static const enum fate fates[] = {FATE_APPLIED, FATE_STALE, FATE_STALE, FATE_APPLIED,
+                                      FATE_DUPLICATE_EVENT};
+    for (size_t i = 0; i < 5; i++)
+        assert_true(batch_add(&batch, DECODE_CHANGE, &changes[i], NULL, &window, 0, NULL, 1));
+    for (; batch_next_wave(&batch, &wave, &failed); waves++) {
+        assert_int_equal(wave.changes[0]->offset, waves ? 4 : 1);
+        wave.results[0].verdict = UPSINK_APPLIED;
+        batch_settle(&batch, &wave);
+    }
+    assert_int_equal(waves, 2);
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(batch.links[i].fate, fates[i]);
+    batch_destroy(&batch);
+    dedup_destroy(&window);
 }
 
 static void an_upsert_behind_a_tombstone_waits_for_it_where_versions_order(void **test_state)
@@ -390,11 +440,11 @@ static void a_state_that_comes_back_is_no_duplicate(void **test_state)
 {
     (void)test_state;
     struct batch batch;
-    struct window window;
+    struct dedup window;
     struct upsink_batch wave;
     bool failed;
     const char *hashes[] = {"A", "B", "A", "A"};
-    window_init(&window, 100);
+    dedup_init(&window, 100);
     batch_init(&batch, false, false, true);
     for (int i = 0; i < 4; i++) {
         struct upsink_change change = upsert("k", i, 0);
@@ -407,7 +457,7 @@ static void a_state_that_comes_back_is_no_duplicate(void **test_state)
     batch_settle(&batch, &wave);
     assert_int_equal(batch.links[3].fate, FATE_DUPLICATE_CHANGE);
     batch_destroy(&batch);
-    window_destroy(&window);
+    dedup_destroy(&window);
 }
 
 static void many_entities_come_sorted_by_the_bytes_of_their_keys(void **test_state)
@@ -453,6 +503,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_comes_again_after_a_crash_stays_known_for_its_repetitions),
+        cmocka_unit_test(a_stale_change_that_comes_again_with_a_later_version_is_judged_anew),
+        cmocka_unit_test(so_it_is_within_one_batch),
         cmocka_unit_test(an_upsert_behind_a_tombstone_waits_for_it_where_versions_order),
         cmocka_unit_test(without_versions_a_tombstone_and_an_upsert_fold_both_ways),
         cmocka_unit_test(the_good_change_before_a_refused_one_stands),
