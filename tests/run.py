@@ -5,7 +5,7 @@
     tests/run.py unit contract      some suites: layers unit contract sinks example integration
     tests/run.py -k NAME            only tests whose name contains NAME, in every suite
     BUILD=build-asan tests/run.py   a sanitized build (make SAN=asan first)
-    TEST_JOBS=1 tests/run.py        integration tests one after the other; 3 at once otherwise
+    TEST_JOBS=1 tests/run.py        integration tests one after the other; 4 at once otherwise
 
 A server that can't be started fails the run. Nothing is skipped in silence.
 """
@@ -144,7 +144,7 @@ def suite_example(only):
 def suite_integration(only):
     # Most of these tests wait most of the time; each process has servers of its own.
     words = ["/usr/bin/python3", "-m", "pytest", "-q", "-rfEsxXp", "-p", "no:cacheprovider", "--tb=short",
-             "-n", os.environ.get("TEST_JOBS", "0" if only else "3"), "--dist", "loadgroup",
+             "-n", os.environ.get("TEST_JOBS", "0" if only else "4"), "--dist", "loadgroup",
              *(d for d in ("tests/integration", "tests/chaos") if list((ROOT / d).glob("test_*.py")))]
     status, output = run(words + (["-k", only] if only else []), timeout=4800)
     results = re.findall(r"^(PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS) (\S+)", output, re.M)

@@ -55,12 +55,13 @@ class Server:
             raise RuntimeError(f"{self.name}.sh {command} failed: {done.stderr[-2000:]}")
 
     def read_env(self):
-        self.env = {}
+        found = {}
         for line in (self.directory / "env").read_text().splitlines():
             for word in shlex.split(line):
                 name, equals, value = word.partition("=")
                 if equals:
-                    self.env[name] = value
+                    found[name] = value
+        self.env = found  # as a whole: other threads read it
 
     def stop(self):
         self._run("stop")
