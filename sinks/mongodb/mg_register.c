@@ -128,6 +128,7 @@ static bool take_registration(struct upsink_sink *sink, const bson_t *reply,
     registration->has_uuid =
         bson_iter_init_find(&iter, &document, "uuid") && mg_reply_uuid(&iter, registration->uuid);
     registration->filled = bson_iter_init_find(&iter, &document, "filled") && bson_iter_as_bool(&iter);
+    registration->generation = mg_reply_number(&document, "generation", 0);
     return check_owner(sink, &document, err);
 }
 
@@ -252,6 +253,22 @@ bool mg_note_filled(struct upsink_sink *sink, bool filled, struct upsink_error *
     if (!end_update(sink, &update, "register", "multi", &code, &changed, err))
         return false;
     sink->filled = filled;
+    return !code || mg_fail_code(sink, "register", code, err);
+}
+
+bool mg_note_generation(struct upsink_sink *sink, int64_t generation, struct upsink_error *err)
+{
+    struct update update;
+    int32_t code;
+    int64_t changed;
+    begin_update(sink, &update, MG_VIEWS, MG_STRONG);
+    mg_put_text(&sink->command, "_id", upsink_slice_of(sink->collection));
+    begin_change(sink, &update);
+    size_t part = mg_open_named(&sink->command, MG_DOCUMENT, "$max");
+    mg_put_int64(&sink->command, "generation", generation);
+    mg_close(&sink->command, part);
+    if (!end_update(sink, &update, "register", "multi", &code, &changed, err))
+        return false;
     return !code || mg_fail_code(sink, "register", code, err);
 }
 

@@ -72,6 +72,7 @@ static bool changes_row(const struct mg_work *work, const struct mg_item *item)
 static void take_written(struct mg_work *work, struct mg_item *item, bool inserted)
 {
     bool row = changes_row(work, item);
+    work->changes++;
     work->batch->results[number_of(work, item)] = (struct upsink_result){UPSINK_APPLIED, NULL};
     item->cleanup = MG_KEEP;
     if (row ? item->side.exists : item->row.exists)
@@ -80,6 +81,16 @@ static void take_written(struct mg_work *work, struct mg_item *item, bool insert
         item->progress = MG_VERIFY;
     else
         item->progress = inserted ? MG_INSERTED : MG_DONE;
+}
+
+/* Whether what stands in the way of the item in a unique index may have gone since: another entity of the
+ * batch may have let go of the value. What is refused although nothing changed is refused for good. */
+static bool may_be_free_now(const struct mg_work *work, struct mg_item *item)
+{
+    bool may = !item->collided || item->collided_at != work->changes;
+    item->collided = true;
+    item->collided_at = work->changes;
+    return may;
 }
 
 static bool take_outcome(struct mg_request *request, uint32_t number, const struct mg_outcome *outcome,
@@ -93,6 +104,7 @@ static bool take_outcome(struct mg_request *request, uint32_t number, const stru
     }
     item->cleanup = MG_KEEP;
     if (outcome->uncertain) {
+        work->changes++;
         work->batch->results[number] = (struct upsink_result){UPSINK_APPLIED, NULL};
         item->progress = MG_VERIFY;
         return true;
@@ -102,6 +114,8 @@ static bool take_outcome(struct mg_request *request, uint32_t number, const stru
         return true;
     if (mg_code_meaning(outcome->code).cls != UPSINK_ERR_RECORD)
         return mg_fail_code(work->sink, request->what, outcome->code, err);
+    if (outcome->code == MG_DUPLICATE_KEY && may_be_free_now(work, item))
+        return true;
     item->progress = MG_DONE;
     return mg_reject_by_code(work, number, outcome, err);
 }
@@ -159,7 +173,9 @@ static bool write_judged(struct mg_work *work, enum put put, struct upsink_error
 static bool take_removed(struct mg_request *request, uint32_t number, const struct mg_outcome *outcome,
                          struct upsink_error *err)
 {
+    struct mg_work *work = request->context;
     (void)number;
+    work->changes++;
     return !outcome->code || mg_fail_code(request->sink, request->what, outcome->code, err);
 }
 

@@ -1,6 +1,6 @@
 /* How far each partition has come: one document a partition in _upsink_state, changed only by
  * compare-and-set. */
-#include "mg_sink.h"
+#include "mg_register.h"
 
 static void put_state_id(const struct upsink_sink *sink, struct buf *out,
                          const struct upsink_position *position)
@@ -73,13 +73,27 @@ static bool has_positions(struct upsink_sink *sink, bool *any, struct upsink_err
     return done;
 }
 
+/* Where a position is made it begins at this generation. All of them were lost where there is none: the
+ * register says so to the other partitions, before there is one again. */
+static bool find_least_generation(struct upsink_sink *sink, int64_t *generation, struct upsink_error *err)
+{
+    struct mg_registration registration;
+    bool any = false;
+    int64_t newest = 0;
+    if (!has_positions(sink, &any, err) || (!any && !mg_newest_generation(sink, &newest, err)) ||
+        (newest && !mg_note_generation(sink, newest, err)) || !mg_register_read(sink, &registration, err))
+        return false;
+    *generation = registration.generation > newest ? registration.generation : newest;
+    return true;
+}
+
 bool mg_claim(struct upsink_sink *sink, struct upsink_position *position, struct upsink_error *err)
 {
     bson_t reply;
-    bool any = false, done = false;
+    bool done = false;
     int64_t generation = 0;
-    if (!mg_check_ready(sink, err) || !mg_check_uuid(sink, err) || !has_positions(sink, &any, err) ||
-        (!any && !mg_newest_generation(sink, &generation, err)))
+    if (!mg_check_ready(sink, err) || !mg_check_uuid(sink, err) ||
+        !find_least_generation(sink, &generation, err))
         return false;
     /* Of two claims that insert at one time, one finds the other's document when it tries again. */
     for (int tries = 0; !done && tries < 3; tries++) {

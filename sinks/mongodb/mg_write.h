@@ -18,6 +18,8 @@ struct mg_item {
     struct mg_known row, side;
     enum mg_progress progress;
     enum mg_cleanup cleanup;
+    bool collided;      /* a unique index refused it; */
+    size_t collided_at; /* after so many changes of the batch */
 };
 
 struct mg_work {
@@ -25,6 +27,7 @@ struct mg_work {
     struct upsink_batch *batch;
     struct mg_item *items;
     size_t count;
+    size_t changes;     /* rows that were written or removed so far */
     int64_t read_at_us; /* when fences were read last */
 };
 

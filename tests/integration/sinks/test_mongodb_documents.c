@@ -275,6 +275,47 @@ static void a_document_of_the_users_own_is_taken_over(void **state)
     assert_string_equal(look(desk, "orders", "a", "n"), "{ \"$numberLong\" : \"1\" }");
 }
 
+static void a_unique_value_that_another_entity_of_the_batch_lets_go_of_is_free(void **state)
+{
+    enum { COUNT = 5 };
+    struct desk *desk = *state;
+    struct upsink_result results[COUNT];
+    desk_open(desk);
+    forget(ask(desk, NULL,
+               "{'createIndexes':'orders','indexes':[{'key':{'seat':1},'name':'s','unique':true}]}"));
+    apply(desk, upsert("deleted", 1, "{\"seat\":1}"));
+    apply(desk, upsert("moved", 2, "{\"seat\":2}"));
+    apply(desk, upsert("stays", 3, "{\"seat\":3}"));
+    const struct upsink_change changes[COUNT] = {
+        tombstone("deleted", 4), upsert("has 1", 7, "{\"seat\":1}"), upsert("has 2", 6, "{\"seat\":2}"),
+        upsert("has 3", 8, "{\"seat\":3}"), upsert("moved", 5, "{\"seat\":4}")};
+    need(desk, try_write(desk, changes, COUNT, results), "write");
+    need(desk, try_commit(desk, 9), "commit");
+    for (size_t i = 0; i < COUNT; i++)
+        if (i != 3)
+            assert_int_equal(results[i].verdict, UPSINK_APPLIED);
+    assert_rejected(&results[3], "constraint_violation");
+    assert_string_equal(look(desk, "orders", "has 1", "seat"), "{ \"$numberLong\" : \"1\" }");
+    assert_string_equal(look(desk, "orders", "has 2", "seat"), "{ \"$numberLong\" : \"2\" }");
+}
+
+static void without_any_position_every_partition_begins_above_the_rows(void **state)
+{
+    struct desk *desk = *state;
+    desk_open(desk);
+    struct upsink_change change = upsert("a", 1, "{\"n\":1}");
+    change.generation = 4;
+    apply(desk, change);
+    forget(ask(desk, NULL, "{'drop':'_upsink_state'}"));
+    for (int32_t partition = 0; partition < 3; partition++) {
+        desk_open(desk);
+        struct upsink_position position = {.topic = UPSINK_SLICE_LIT("orders"), .partition = partition};
+        need(desk, type->claim(desk->sink, &position, &desk->err), "claim");
+        assert_int_equal(position.next_offset, -1);
+        assert_int_equal(position.generation, 4);
+    }
+}
+
 static void a_collection_that_was_renamed_is_lost(void **state)
 {
     struct desk *desk = *state;
@@ -347,6 +388,8 @@ int main(void)
         DESK_TEST(a_soft_delete_leaves_the_state_with_the_time_of_the_delete),
         DESK_TEST(of_a_row_and_a_delete_fence_of_one_entity_the_older_one_goes),
         DESK_TEST(a_document_of_the_users_own_is_taken_over),
+        DESK_TEST(a_unique_value_that_another_entity_of_the_batch_lets_go_of_is_free),
+        DESK_TEST(without_any_position_every_partition_begins_above_the_rows),
         DESK_TEST(a_collection_that_was_renamed_is_lost),
         DESK_TEST(views_of_mongodb_and_collations_are_refused),
         DESK_TEST(bad_urls_and_settings_are_refused_without_their_secrets),
