@@ -311,16 +311,24 @@ def records_until(last):
     return last + last // 100
 
 
-def test_one_views_outage_does_not_slow_another_view_on_the_same_topic(make_view, spare_postgres, tmp_path):
-    target = AppTarget(spare_postgres)
-    down = make_view(target, rules=VERSIONED, partitions=2, timeout="5s")
-    up = make_view(targets.SqliteTarget(tmp_path), rules=VERSIONED, topic=down.topic, partitions=2)
+@pytest.fixture(params=["postgres-sqlite", "mongodb-redis"])
+def two_targets(request, tmp_path):
+    """The first one's server is to be killed."""
+    if request.param == "postgres-sqlite":
+        return AppTarget(request.getfixturevalue("spare_postgres")), targets.SqliteTarget(tmp_path)
+    return targets.MongodbTarget(request.getfixturevalue("mongodb")), targets.RedisTarget(request.getfixturevalue("redis"))
+
+
+def test_one_views_outage_does_not_slow_another_view_on_the_same_topic(make_view, two_targets):
+    down = make_view(two_targets[0], rules=VERSIONED, partitions=2, timeout="5s")
+    up = make_view(two_targets[1], rules=VERSIONED, topic=down.topic, partitions=2)
+    server = two_targets[0].server
     down.produce(states(100))
     config = {"kafka": down.kafka_properties, "views": {**down.config()["views"], **up.config()["views"]}}
     process = down._start(config=config)
     down.wait_caught_up(process)
     up.wait_caught_up(process)
-    spare_postgres.kill9()
+    server.kill9()
     try:
         down.produce(states(100, 100))
         wait_not_ready(process, down.name)
@@ -337,7 +345,7 @@ def test_one_views_outage_does_not_slow_another_view_on_the_same_topic(make_view
         assert status == 503 and up.name not in reason
         assert harness.total(process.metrics(), "upsink_sink_up", view=up.name) == 1
     finally:
-        spare_postgres.restart()
+        server.restart()
     down.wait_caught_up(process)
     for view in (down, up):
         view.assert_converged()
