@@ -147,6 +147,7 @@ tsan: ## every test with the thread sanitizer
 
 demo: ## set up, build, show a view fill from a topic, in one process
 	@deploy/install-deps.sh build
+	@[ -x $(BUILD)/upsink ] || echo "Building, which takes about a minute the first time ..." >&2
 	@$(MAKE) --no-print-directory -j$$(nproc) all >/dev/null
 	@$(BUILD)/upsink demo
 

@@ -118,7 +118,7 @@ static uint32_t find_twin(const struct batch *batch, const struct batch_entity *
 static void look_for_duplicate(const struct batch *batch, struct batch_entity *entity,
                                const struct batch_record *record, struct batch_link *link)
 {
-    const struct window *window = &record->dedup->applied;
+    const struct window *window = &record->dedup->window;
     uint64_t number = window_find(window, record->ids.event);
     enum fate fate = FATE_DUPLICATE_EVENT;
     if (number == UINT64_MAX) {
@@ -177,7 +177,7 @@ bool batch_add(struct batch *batch, enum decode_outcome outcome, const struct up
     }
     if (dedup)
         record->number =
-            window_add(&dedup->applied, link->fate == FATE_PENDING ? record->ids : (struct window_ids){0, 0});
+            window_add(&dedup->window, link->fate == FATE_PENDING ? record->ids : (struct window_ids){0, 0});
     batch->record_count++;
     batch->bytes += bytes;
     return true;
@@ -469,11 +469,11 @@ void batch_finish(struct batch *batch)
         if (!record->dedup)
             continue;
         enum fate fate = batch->links[i].fate;
-        if (fate == FATE_STALE || fate == FATE_REJECTED)
-            window_remove(&record->dedup->applied, record->number);
-        else if (record->reopened && (fate == FATE_APPLIED || fate == FATE_SUPERSEDED))
-            window_add(&record->dedup->applied, record->ids);
         if (fate == FATE_STALE)
-            dedup_add_stale(record->dedup, record->ids, &record->change);
+            dedup_make_stale(record->dedup, record->number, record->ids, &record->change);
+        else if (fate == FATE_REJECTED)
+            window_remove(&record->dedup->window, record->number);
+        else if (record->reopened && (fate == FATE_APPLIED || fate == FATE_SUPERSEDED))
+            window_add(&record->dedup->window, record->ids);
     }
 }

@@ -92,16 +92,17 @@ bool config_check_kafka(struct config_loader *loader, const struct config_node *
     const struct config_node *servers = config_node_find(kafka, "bootstrap.servers");
     if (!servers)
         servers = config_node_find(kafka, "metadata.broker.list");
-    if (!servers)
-        return config_fail(
-            loader, kafka ? kafka : root,
-            "it is not said where Kafka is: set kafka.bootstrap.servers, or give --brokers HOST:PORT");
-    if (!*servers->text)
+    if (servers && !*servers->text)
         return config_fail(loader, servers, "there is no value here; write HOST:PORT, several by commas");
     rd_kafka_conf_t *scratch = rd_kafka_conf_new();
     bool ok = true;
-    for (const struct config_node *node = kafka->first; node && ok; node = node->next)
+    for (const struct config_node *node = kafka ? kafka->first : NULL; node && ok; node = node->next)
         ok = check_property(loader, node, scratch);
     rd_kafka_conf_destroy(scratch);
-    return ok;
+    /* Last: where it is missing the key is mostly there, with a letter too few. */
+    return ok &&
+           (servers ||
+            config_fail(
+                loader, kafka ? kafka : root,
+                "it is not said where Kafka is: set kafka.bootstrap.servers, or give --brokers HOST:PORT"));
 }

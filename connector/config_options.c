@@ -15,12 +15,12 @@ static const struct config_option http_options[] = {
      .type = OPTION_TEXT,
      .fallback = "127.0.0.1:9464",
      INTO(config, http_listen),
-     .help = "Host and port of health, metrics and API, or off; beyond loopback a token is needed"},
+     .help = "Host and port of health and metrics, or off; beyond loopback a token is needed"},
     {.name = "token",
      .type = OPTION_TEXT,
      .secret = true,
      INTO(config, http_token),
-     .help = "The bearer token that the API asks for"},
+     .help = "Kept for the HTTP API, which this version does not have yet"},
     {0},
 };
 

@@ -128,7 +128,7 @@ static bool read_views(struct config_loader *loader, const struct config_option 
 /* Sinks that come with upsink; a view that changes its sink often keeps a section of the old one. */
 static bool is_settings_name(const char *name)
 {
-    return words_contain("postgres|sqlite|stdout", name, NULL);
+    return words_contain("postgres|sqlite|redis|mongodb|elasticsearch|opensearch|stdout", name, NULL);
 }
 
 static bool read_option(struct config_loader *loader, const struct config_option *option,

@@ -1,32 +1,20 @@
 #include "connector/dedup.h"
 
-static uint32_t stale_limit(uint32_t limit)
-{
-    return limit / DEDUP_STALE_SHARE + (limit > 0);
-}
-
 void dedup_init(struct dedup *dedup, uint32_t limit)
 {
-    window_init(&dedup->applied, limit);
-    window_init(&dedup->stale, stale_limit(limit));
+    *dedup = (struct dedup){.any_stale = false};
+    window_init(&dedup->window, limit);
 }
 
 void dedup_destroy(struct dedup *dedup)
 {
-    window_destroy(&dedup->applied);
-    window_destroy(&dedup->stale);
+    window_destroy(&dedup->window);
 }
 
 void dedup_forget(struct dedup *dedup)
 {
-    window_forget(&dedup->applied);
-    window_forget(&dedup->stale);
-}
-
-void dedup_set_limit(struct dedup *dedup, uint32_t limit)
-{
-    window_set_limit(&dedup->applied, limit);
-    window_set_limit(&dedup->stale, stale_limit(limit));
+    window_forget(&dedup->window);
+    dedup->any_stale = false;
 }
 
 static bool has_version(const struct upsink_change *change)
@@ -39,25 +27,27 @@ bool dedup_same_version(const struct upsink_change *one, const struct upsink_cha
     return has_version(one) == has_version(other) && (!has_version(one) || one->version == other->version);
 }
 
-/* The ids are hashes with a seed that nobody knows: what is mixed in needs none. */
-static struct window_ids mix_version_in(struct window_ids ids, const struct upsink_change *change)
+/* The ids are hashes with a seed that nobody knows: what is mixed in needs none. It is never 0, so that the
+ * id of a stale change is another one than that of an applied change. */
+static struct window_ids mark_stale(struct window_ids ids, const struct upsink_change *change)
 {
-    uint64_t salt = has_version(change) ? ((uint64_t)change->version + 1) * 0x9e3779b97f4a7c15u : 0;
-    salt ^= salt >> 29;
+    uint64_t salt = has_version(change) ? (uint64_t)change->version * 0x9e3779b97f4a7c15u + 2 : 0;
+    salt = (salt ^ salt >> 29) | 1;
     return (struct window_ids){.event = ids.event && ids.event != salt ? ids.event ^ salt : ids.event,
                                .change = ids.change && ids.change != salt ? ids.change ^ salt : ids.change};
 }
 
 bool dedup_is_stale(const struct dedup *dedup, struct window_ids ids, const struct upsink_change *change)
 {
-    if (!dedup->stale.next)
+    if (!dedup->any_stale)
         return false;
-    ids = mix_version_in(ids, change);
-    return window_has(&dedup->stale, ids.event) || window_has(&dedup->stale, ids.change);
+    ids = mark_stale(ids, change);
+    return window_has(&dedup->window, ids.event) || window_has(&dedup->window, ids.change);
 }
 
-void dedup_add_stale(struct dedup *dedup, struct window_ids ids, const struct upsink_change *change)
+void dedup_make_stale(struct dedup *dedup, uint64_t number, struct window_ids ids,
+                      const struct upsink_change *change)
 {
-    if (!dedup_is_stale(dedup, ids, change))
-        window_add(&dedup->stale, mix_version_in(ids, change));
+    window_replace(&dedup->window, number, mark_stale(ids, change));
+    dedup->any_stale = true;
 }

@@ -253,7 +253,7 @@ void view_report(struct view *view, struct worker *worker, const struct upsink_e
     }
     if (worker)
         metrics_set(&view->metrics->sink_up, 1);
-    if (was_in_trouble)
+    if (was_in_trouble && !atomic_load(&view->stopping))
         log_write(LOG_LEVEL_INFO, "going on: what was in the way is gone",
                   LOG_STR("view", view->settings->name), number);
 }

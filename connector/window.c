@@ -179,6 +179,19 @@ void window_set_limit(struct window *window, uint32_t limit)
     }
 }
 
+static void fill_slot(struct window *window, uint32_t slot, struct window_ids ids)
+{
+    window->ring[slot] = (struct window_ids){0, 0};
+    if (ids.event && !window_has(window, ids.event)) {
+        window->ring[slot].event = ids.event;
+        put_id(window, slot, 0, ids.event);
+    }
+    if (ids.change && !window_has(window, ids.change)) {
+        window->ring[slot].change = ids.change;
+        put_id(window, slot, 1, ids.change);
+    }
+}
+
 uint64_t window_add(struct window *window, struct window_ids ids)
 {
     if (window->limit == 0)
@@ -190,21 +203,20 @@ uint64_t window_add(struct window *window, struct window_ids ids)
         drop_oldest_above(window, window->capacity - 1);
     }
     uint64_t number = window->next++;
-    uint32_t slot = (uint32_t)(number % window->capacity);
-    window->ring[slot] = (struct window_ids){0, 0};
-    if (ids.event && !window_has(window, ids.event)) {
-        window->ring[slot].event = ids.event;
-        put_id(window, slot, 0, ids.event);
-    }
-    if (ids.change && !window_has(window, ids.change)) {
-        window->ring[slot].change = ids.change;
-        put_id(window, slot, 1, ids.change);
-    }
+    fill_slot(window, (uint32_t)(number % window->capacity), ids);
     return number;
+}
+
+void window_replace(struct window *window, uint64_t number, struct window_ids ids)
+{
+    if (number == UINT64_MAX || number < window->oldest || number >= window->next)
+        return;
+    uint32_t slot = (uint32_t)(number % window->capacity);
+    drop_slot(window, slot);
+    fill_slot(window, slot, ids);
 }
 
 void window_remove(struct window *window, uint64_t number)
 {
-    if (number != UINT64_MAX && number >= window->oldest && number < window->next)
-        drop_slot(window, (uint32_t)(number % window->capacity));
+    window_replace(window, number, (struct window_ids){0, 0});
 }

@@ -50,6 +50,9 @@ bool window_has(const struct window *window, uint64_t id);
  * remembers fewer records, never wrong ones. */
 uint64_t window_add(struct window *window, struct window_ids ids);
 
+/* Gives a record that is still remembered other ids. */
+void window_replace(struct window *window, uint64_t number, struct window_ids ids);
+
 /* Takes back the ids of a record that was not applied after all. */
 void window_remove(struct window *window, uint64_t number);
 

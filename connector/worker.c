@@ -66,8 +66,8 @@ static void limit_windows(struct worker *worker)
 {
     uint32_t limit = atomic_load(&worker->view->window_limit);
     for (size_t i = 0; i < worker->lane_count; i++)
-        if (worker->lanes[i]->dedup.applied.limit != limit)
-            dedup_set_limit(&worker->lanes[i]->dedup, limit);
+        if (worker->lanes[i]->dedup.window.limit != limit)
+            window_set_limit(&worker->lanes[i]->dedup.window, limit);
 }
 
 static void release_lanes(struct worker *worker, bool all)
@@ -175,7 +175,7 @@ static void warm_lane(struct worker *worker, struct lane *lane, const rd_kafka_m
     if (!resume_was_refused(&lane->note, message->offset) &&
         mapping_decode_ids(worker->view->mapping, &record, &worker->batch.arena, &change))
         ids = batch_window_ids(&worker->batch, &change);
-    window_add(&lane->dedup.applied, ids);
+    window_add(&lane->dedup.window, ids);
     if (worker->batch.record_count == 0)
         arena_clear(&worker->batch.arena);
 }

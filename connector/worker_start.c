@@ -104,7 +104,7 @@ static int64_t first_to_read(const struct view *view, const struct lane *lane, c
 {
     int64_t from = plan->offset;
     if (plan->reason == RESUME_CONTINUE && mapping_has_ids(view->mapping))
-        from -= (int64_t)lane->dedup.applied.limit;
+        from -= (int64_t)lane->dedup.window.limit;
     if (lane->marked.offset >= 0 && lane->marked.offset < from)
         from = lane->marked.offset;
     return from < low ? low : from;

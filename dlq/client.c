@@ -49,9 +49,14 @@ bool dlq_trouble_fail(struct dlq_trouble *trouble, const char *what, struct upsi
             "%s: the Kafka brokers refuse the credentials (%s); check the security settings under `kafka`",
             what, trouble->text);
     else if (trouble->code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        upsink_fail(err, UPSINK_ERR_OUTAGE, "dlq_unreachable", "%s: %s", what, trouble->text);
+        upsink_fail(err, UPSINK_ERR_OUTAGE, "dlq_unreachable",
+                    "%s: %s; if it lasts, check bootstrap.servers and security.protocol under `kafka`", what,
+                    trouble->text);
     else
-        upsink_fail(err, UPSINK_ERR_OUTAGE, "dlq_unreachable", "%s: no answer from Kafka in time", what);
+        upsink_fail(err, UPSINK_ERR_OUTAGE, "dlq_unreachable",
+                    "%s: no answer from Kafka in time; if it lasts, check bootstrap.servers and "
+                    "security.protocol under `kafka`",
+                    what);
     if (trouble->code != RD_KAFKA_RESP_ERR_NO_ERROR)
         upsink_error_detail(err, "%s", rd_kafka_err2name(trouble->code));
     pthread_mutex_unlock(&trouble->lock);

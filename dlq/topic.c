@@ -41,7 +41,7 @@ bool dlq_topic_describe(rd_kafka_t *rk, struct dlq_trouble *trouble, const char 
     rd_kafka_poll(rk, 0); /* serves note_trouble */
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
         char what[320];
-        snprintf(what, sizeof what, "Kafka says nothing about the topic %s", topic);
+        snprintf(what, sizeof what, "Kafka can't be asked about the topic %s", topic);
         dlq_trouble_fail(trouble, what, err);
         goto cleanup;
     }

@@ -246,11 +246,12 @@ static void fail_unknown(const char *scheme, const struct places *places, struct
             break;
         used += (size_t)len;
     }
+    const char *hint = nearest_hint(&nearest);
     upsink_fail(err, UPSINK_ERR_CONFIG, "unknown_sink",
                 "there is no sink for %s: and no plugin " PREFIX "%s" SUFFIX
-                " was found%s; known are %s; plugins are searched "
+                " was found%s known are %s; plugins are searched "
                 "for in UPSINK_PLUGIN_PATH and in " UPSINK_LIBDIR,
-                scheme, scheme, nearest_hint(&nearest), known);
+                scheme, scheme, *hint ? hint : ";", known);
     free(names.name);
 }
 

@@ -14,7 +14,10 @@ const struct cli_option cli_options[] = {
      .letter = 't',
      .value = "TOPIC",
      .help = "Without a file: the topic; several by commas, or one ^regex, with --name"},
-    {.name = "sink", .letter = 's', .value = "URL", .help = "Without a file: the database; see upsink sinks"},
+    {.name = "sink",
+     .letter = 's',
+     .value = "URL",
+     .help = "Without a file: the database, and in its URL the table; see upsink sinks"},
     {.name = "name", .value = "NAME", .help = "Without a file: the view's name; default: TOPIC-SCHEME"},
     {.name = "set",
      .value = "KEY=VALUE",
@@ -68,7 +71,8 @@ const struct cli_command cli_commands[] = {
          "is "
          "remembered: started again, it goes on where it was.\n"
          "One view needs no file: --brokers, --topic and --sink say it all, and the table is made if it is "
-         "missing. More, and everything that can be tuned, is said in a configuration file.\n"
+         "missing. More, and everything that can be tuned, is said in a configuration file; man upsink lists "
+         "its keys.\n"
          "Records that can't be applied go to the topic TOPIC.dlq, with the reason; see upsink dlq.\n",
      .examples =
          "upsink run --brokers localhost:9092 --topic orders --sink 'postgres://app@localhost/reports'\n"

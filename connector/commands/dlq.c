@@ -124,6 +124,19 @@ static bool list_letters(struct dlq_view *view, const struct dlq_filter *filter,
     return read == DLQ_READ_END;
 }
 
+/* Other views may have theirs in the same topic. */
+static void say_none(const struct dlq_view *view, const char *which)
+{
+    fprintf(stderr, "no dead letters of view %s%s in %s\n", view->settings->name, which,
+            view->settings->dlq_topic);
+}
+
+static bool is_choosy(const struct dlq_filter *filter)
+{
+    return filter->code || filter->key || filter->grep || filter->since != INT64_MIN ||
+           filter->until != INT64_MAX;
+}
+
 int command_dlq_list(const struct cli_args *args)
 {
     int status = 0;
@@ -135,7 +148,7 @@ int command_dlq_list(const struct cli_args *args)
         !open_page(&page, args, &err) || !list_letters(&view, &filter, &page, &err))
         status = cli_fail(&err);
     else if (page.shown == 0 && !page.json)
-        fprintf(stderr, "no dead letters in %s\n", view.settings->dlq_topic);
+        say_none(&view, is_choosy(&filter) ? " that pass the filter" : "");
     free(page.letters);
     dlq_view_close(&view);
     return status;
@@ -286,7 +299,7 @@ int command_dlq_stats(const struct cli_args *args)
     if (count > 0 || cli_wants_json(args))
         print_stats(lines, count, cli_wants_json(args));
     else
-        fprintf(stderr, "no dead letters in %s\n", view.settings->dlq_topic);
+        say_none(&view, "");
 cleanup:
     for (size_t i = 0; lines && i < count; i++)
         json_decref(lines[i]);

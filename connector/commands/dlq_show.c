@@ -248,7 +248,8 @@ static bool show_letter(struct dlq_view *view, const char *position, bool json, 
         return false;
     enum dlq_read read = dlq_reader_find(reader, wanted.partition, wanted.offset, &letter, err);
     if (read == DLQ_READ_END)
-        upsink_fail(err, UPSINK_ERR_FATAL, "dlq_not_found", "there is no dead letter at %s of the topic %s",
+        upsink_fail(err, UPSINK_ERR_FATAL, "dlq_not_found",
+                    "there is no dead letter at %s of the topic %s; upsink dlq list shows the positions",
                     position, view->settings->dlq_topic);
     else if (read == DLQ_READ_RECORD && json)
         print_json(view, &letter);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 struct listing {
-    const char *name; /* only this one; NULL: all */
+    const char *name; /* only this one, by its name or a scheme of its URLs; NULL: all */
     bool json;
     size_t shown;
     struct nearest nearest;
@@ -73,13 +73,19 @@ static void join_schemes(const struct upsink_sink_type *type, char *text, size_t
 
 static void print_row(const struct registry_entry *entry, bool first)
 {
+    enum { WHAT = 40 };
     char schemes[80] = "", text[300];
     if (entry->type)
         join_schemes(entry->type, schemes, sizeof schemes);
     log_escape(upsink_slice_of(entry->type ? entry->type->summary : entry->problem), text, sizeof text);
     if (first)
         printf("%-14s %-24s %s\n", "SINK", "URL", "WHAT");
-    printf("%-14s %-24s %s%s\n", entry->name, schemes, entry->type ? "" : "can't be used: ", text);
+    int column = printf("%-14s %-24s", entry->name, schemes);
+    if (column >= WHAT) {
+        putchar('\n');
+        column = 0;
+    }
+    printf("%*s%s%s\n", WHAT - column, "", entry->type ? "" : "can't be used: ", text);
 }
 
 static void print_options(const char *title, const struct upsink_option *options)
@@ -89,7 +95,7 @@ static void print_options(const char *title, const struct upsink_option *options
     printf("\n%s\n", title);
     for (; options->name; options++) {
         printf("  %s (%s", options->name, options->type);
-        if (options->fallback)
+        if (options->fallback && *options->fallback)
             printf(", default: %s", options->fallback);
         puts(")");
         cli_print_wrapped(stdout, options->help, 6, 0);
@@ -110,14 +116,22 @@ static void print_details(const struct registry_entry *entry)
     print_options(title, entry->type->settings);
 }
 
+static bool is_asked_for(struct listing *listing, const struct registry_entry *entry)
+{
+    bool asked = strcmp(listing->name, entry->name) == 0;
+    nearest_offer(&listing->nearest, entry->name);
+    for (const char *const *scheme = entry->type ? entry->type->schemes : NULL; scheme && *scheme; scheme++) {
+        nearest_offer(&listing->nearest, *scheme);
+        asked = asked || strcmp(listing->name, *scheme) == 0;
+    }
+    return asked;
+}
+
 static void visit(void *context, const struct registry_entry *entry)
 {
     struct listing *listing = context;
-    if (listing->name) {
-        nearest_offer(&listing->nearest, entry->name);
-        if (strcmp(listing->name, entry->name) != 0)
-            return;
-    }
+    if (listing->name && !is_asked_for(listing, entry))
+        return;
     if (listing->json)
         print_json(entry);
     else if (listing->name)
@@ -143,7 +157,8 @@ int command_sinks(const struct cli_args *args)
         return 0;
     }
     log_escape(upsink_slice_of(listing.name), shown, sizeof shown);
-    upsink_fail(&err, UPSINK_ERR_CONFIG, "usage", "no sink is named \"%s\"%s", shown,
-                nearest_hint(&listing.nearest));
+    const char *hint = nearest_hint(&listing.nearest);
+    upsink_fail(&err, UPSINK_ERR_CONFIG, "usage", "no sink is named \"%s\"%s `upsink sinks` lists them",
+                shown, *hint ? hint : ";");
     return cli_fail(&err);
 }

@@ -50,11 +50,11 @@ bool check_read(struct check *check, const char *key, struct upsink_row *row, st
     return check->type->read_row(check->sink, upsink_slice_of(key), row, err);
 }
 
-/* NULL: they are the same. */
+/* NULL: they are the same. Numbers count by their value: a store may keep 579.00 as 579. */
 static const char *compare_entity(struct upsink_slice entity, struct upsink_slice value)
 {
-    json_t *row = json_loadb(entity.data, entity.len, JSON_DECODE_ANY, NULL);
-    json_t *event = json_loadb(value.data, value.len, 0, NULL);
+    json_t *row = json_loadb(entity.data, entity.len, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, NULL);
+    json_t *event = json_loadb(value.data, value.len, JSON_DECODE_INT_AS_REAL, NULL);
     const json_t *data = json_object_get(event, "data");
     const char *difference = !row                    ? "its row is not JSON"
                              : !data                 ? "the expected event is not JSON"

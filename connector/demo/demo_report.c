@@ -278,6 +278,8 @@ static void show_look_around(const struct demo *demo)
     }
     if (!demo->directory[0] && demo->table_named)
         printf("  DROP TABLE %s\n", demo->table);
+    else if (!demo->directory[0])
+        printf("  the rows are in %s\n", demo->sink_name);
     buf_destroy(&sink);
 }
 

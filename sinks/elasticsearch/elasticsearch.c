@@ -66,7 +66,7 @@ static bool read_setting(struct upsink_sink *sink, const struct upsink_setting *
     }
     if (strcmp(setting->name, "alias") == 0) {
         sink->alias = setting->value;
-        return es_name_check(setting->value, sink->view->name, ES_INDEX_MAX, err);
+        return es_name_check(setting->value, "elasticsearch.alias", ES_INDEX_MAX, err);
     }
     return upsink_fail(
         err, UPSINK_ERR_CONFIG, "bad_setting",
@@ -107,12 +107,13 @@ static bool choose_name(struct upsink_sink *sink, struct upsink_error *err)
             "view %s names its index twice, in the sink URL and with `table`; leave one of them "
             "out",
             view->name);
-    if (named) {
+    if (named)
         snprintf(sink->name, sizeof sink->name, "%s", named);
-        return es_name_check(named, view->name, ES_INDEX_MAX - ES_PREFIX_MAX, err);
-    }
-    es_name_from(view->default_target ? view->default_target : "", sink->name, ES_INDEX_MAX - ES_PREFIX_MAX);
-    return es_name_check(sink->name, view->name, ES_INDEX_MAX - ES_PREFIX_MAX, err);
+    else
+        es_name_from(view->default_target ? view->default_target : "", sink->name,
+                     ES_INDEX_MAX - ES_PREFIX_MAX);
+    return es_name_check(named ? named : sink->name, "the index (the path of the sink's URL, or `table`)",
+                         ES_INDEX_MAX - ES_PREFIX_MAX, err);
 }
 
 /* --- the life of a sink

@@ -184,7 +184,8 @@ static const char *guess_tls(const struct upsink_sink *sink, CURLcode code)
         return code == CURLE_SSL_CONNECT_ERROR ? "; does it speak TLS? If not, leave +https out of the URL"
                                                : "";
     return code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_UNSUPPORTED_PROTOCOL
-               ? "; does it speak TLS? Then the URL needs +https, as in elasticsearch+https://"
+               ? "; does it speak TLS? Then the URL needs +https behind its scheme, as in "
+                 "elasticsearch+https://"
                : "";
 }
 

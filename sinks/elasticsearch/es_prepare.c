@@ -125,7 +125,7 @@ static bool look(struct preparation *work, struct upsink_error *err)
     struct upsink_sink *sink = work->sink;
     if (!look_at(sink, sink->name, &work->rows, err) ||
         (work->rows.info && !check_shape(sink, &work->rows, err)) ||
-        !es_name_check(work->rows.index, sink->view->name, ES_INDEX_MAX - ES_PREFIX_MAX, err))
+        !es_name_check(work->rows.index, "the index behind the alias", ES_INDEX_MAX - ES_PREFIX_MAX, err))
         return false;
     name_indices(sink, work->rows.index);
     return look_at(sink, sink->fence_index, &work->fences, err) && look_at(sink, ES_STATE, &work->state, err);

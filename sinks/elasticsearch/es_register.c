@@ -93,9 +93,9 @@ static bool check_owner(struct upsink_sink *sink, struct upsink_slice source, st
     return upsink_fail(
         err, UPSINK_ERR_FATAL, "target_taken",
         "%.200s already holds view %.60s of topic %.60s, so view %.60s must not write into it; give "
-        "this view an index of its own, or delete that one and the document view:… in " ES_STATE
+        "this view an index of its own, or delete that one and the document view:%.60s in " ES_STATE
         " to hand it over",
-        sink->description, view, topic, sink->view->name);
+        sink->description, view, topic, sink->view->name, sink->index);
 }
 
 bool es_register_read(struct upsink_sink *sink, struct es_registration *registration,

@@ -109,7 +109,7 @@ static bool is_allowed(char c)
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
 }
 
-bool es_name_check(const char *name, const char *view, size_t longest, struct upsink_error *err)
+bool es_name_check(const char *name, const char *what, size_t longest, struct upsink_error *err)
 {
     bool good = *name && !strchr("-_.", *name) && strlen(name) <= longest;
     for (const char *c = name; good && *c; c++)
@@ -117,9 +117,9 @@ bool es_name_check(const char *name, const char *view, size_t longest, struct up
     return good ||
            upsink_fail(
                err, UPSINK_ERR_CONFIG, "bad_target",
-               "view %s can't use an index of that name: it has to be of a-z 0-9 . _ -, must not begin with "
-               "a dot, _ or -, and has at most %zu bytes; name one with `table`",
-               view, longest);
+               "%s can't be \"%.80s\": it has to be of a-z 0-9 . _ -, must not begin with a dot, _ or -, and "
+               "has at most %zu bytes",
+               what, name, longest);
 }
 
 void es_name_from(const char *wanted, char *name, size_t size)

@@ -23,8 +23,9 @@ struct es_url {
 UPSINK_NODISCARD bool es_url_parse(struct es_url *url, const char *text, struct upsink_error *err);
 void es_url_clear(struct es_url *url);
 
-/* Whether an index, or an alias, can have that name; CONFIG "bad_target" otherwise. */
-UPSINK_NODISCARD bool es_name_check(const char *name, const char *view, size_t longest,
+/* Whether an index, or an alias, can have that name; CONFIG "bad_target" otherwise, which says `what` has it.
+ */
+UPSINK_NODISCARD bool es_name_check(const char *name, const char *what, size_t longest,
                                     struct upsink_error *err);
 /* The name that is closest to `wanted` and can be one, for a topic that gives its name. */
 void es_name_from(const char *wanted, char *name, size_t size);

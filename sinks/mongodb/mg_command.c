@@ -51,7 +51,9 @@ static bool fail_connection(struct upsink_sink *sink, const char *what, const bs
         code = "sink_timeout"; /* libmongoc tells a silent peer and a closed connection alike */
         timed_out = true;
     }
-    upsink_fail(err, cls, code, "can't %s %s: %s", what, sink->description, error->message);
+    upsink_fail(
+        err, cls, code, "can't %s %s: %s%s", what, sink->description, error->message,
+        auth ? "; correct user and password, or name their database in the URL, as in authSource=admin" : "");
     if (!timed_out && strstr(error->message, "No suitable servers"))
         upsink_error_detail(err, "is mongod running there, and does the replica set have a primary?");
     return false;

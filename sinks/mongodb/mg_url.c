@@ -4,12 +4,27 @@
 
 #include <stdlib.h>
 
+/* Options that libmongoc takes, and does not count among those of a type. */
+static bool is_special(const char *name)
+{
+    static const char *const special[] = {MONGOC_URI_W,
+                                          MONGOC_URI_AUTHSOURCE,
+                                          MONGOC_URI_AUTHMECHANISM,
+                                          MONGOC_URI_AUTHMECHANISMPROPERTIES,
+                                          MONGOC_URI_COMPRESSORS,
+                                          MONGOC_URI_GSSAPISERVICENAME,
+                                          MONGOC_URI_READCONCERNLEVEL,
+                                          MONGOC_URI_READPREFERENCETAGS};
+    for (size_t i = 0; i < sizeof special / sizeof *special; i++)
+        if (strcasecmp(name, special[i]) == 0)
+            return true;
+    return false;
+}
+
 static bool is_known(const char *name)
 {
     return mongoc_uri_option_is_int32(name) || mongoc_uri_option_is_int64(name) ||
-           mongoc_uri_option_is_bool(name) || mongoc_uri_option_is_utf8(name) ||
-           strcasecmp(name, MONGOC_URI_READPREFERENCETAGS) == 0 ||
-           strcasecmp(name, MONGOC_URI_AUTHMECHANISMPROPERTIES) == 0;
+           mongoc_uri_option_is_bool(name) || mongoc_uri_option_is_utf8(name) || is_special(name);
 }
 
 static bool check_known(void *context, const char *name, struct upsink_error *err)

@@ -76,10 +76,10 @@ static bool check_name(const struct upsink_sink *sink, const char *name, struct 
         len < MG_NAME_MAX)
         return true;
     return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_target",
-                       "view %s can't use that collection: a name has no $, does not begin with system. or "
+                       "the collection can't be \"%.80s\": a name has no $, does not begin with system. or "
                        "_upsink_, nor begin or end with "
                        "a dot, and has at most %d bytes together with the database's",
-                       sink->view->name, MG_NAME_MAX - (int)strlen("._upsink_deleted_") - 1);
+                       name, MG_NAME_MAX - (int)strlen("._upsink_deleted_") - 1);
 }
 
 static bool choose_name(struct upsink_sink *sink, struct upsink_error *err)

@@ -21,7 +21,9 @@ static bool fail_connect(struct upsink_sink *sink, PGconn *conn, struct upsink_e
         cls = UPSINK_ERR_REFUSED;
     const char *code =
         cls == UPSINK_ERR_REFUSED && !*sqlstate ? "credentials_refused" : pg_failure_code(sqlstate);
-    upsink_fail(err, cls, code, "can't connect to %s: %s", sink->description, text);
+    const char *advice =
+        PQconnectionNeedsPassword(conn) ? "; give one in the URL, in PGPASSWORD or in ~/.pgpass" : "";
+    upsink_fail(err, cls, code, "can't connect to %s: %s%s", sink->description, text, advice);
     if (*sqlstate)
         upsink_error_detail(err, "SQLSTATE %s", sqlstate);
     return false;

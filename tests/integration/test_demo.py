@@ -115,6 +115,16 @@ def test_real_servers_are_filled_and_left_for_people_to_look_at(demo, kafka, pos
     assert f"--delete --topic '{topic}.*'" in output and f"DROP TABLE {table}" in output
 
 
+@pytest.mark.parametrize("store", ["mongodb", "redis"])
+def test_numbers_count_by_their_value_and_what_stays_is_named(demo, request, store):
+    server = request.getfixturevalue(store)
+    url = server.env[f"{store.upper()}_URL"]
+    status, output, errors = demo("--events", "2000", "--sink", url)
+    assert status == 0, output + errors
+    assert verdict(output)[0] == 500
+    assert re.search(rf"The table stays. Look around, then remove it:\n  the rows are in {store}://.* demo-orders-", output)
+
+
 def test_a_store_that_changes_what_it_is_given_is_found_out(demo, tmp_path):
     file = tmp_path / "liar.db"
     status, output, errors = demo("--events", "40", "--sink", f"sqlite:{file}?table=t")

@@ -351,6 +351,22 @@ static void views_of_mongodb_and_collations_are_refused(void **state)
     }
 }
 
+static void every_option_of_connection_strings_is_taken(void **state)
+{
+    static const char *const urls[] = {
+        "mongodb://u:p@127.0.0.1/db?authSource=admin&authMechanism=SCRAM-SHA-256",
+        "mongodb://127.0.0.1/db?w=majority&readConcernLevel=majority&journal=true&wTimeoutMS=5000",
+        "mongodb://127.0.0.1/db?w=2&compressors=zlib&retryWrites=true&tls=true&replicaSet=rs0&appName=x"};
+    struct desk *desk = *state;
+    for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+        desk_close(desk);
+        desk->view.url = urls[i];
+        desk->view.default_target = "orders";
+        if (!type->open(&desk->sink, &desk->view, NULL, &desk->err))
+            fail_msg("%s was refused: %s", urls[i], desk->err.text);
+    }
+}
+
 static void bad_urls_and_settings_are_refused_without_their_secrets(void **state)
 {
     static const char *const urls[] = {"mongodb://u:topsecret@127.0.0.1",
@@ -392,6 +408,7 @@ int main(void)
         DESK_TEST(without_any_position_every_partition_begins_above_the_rows),
         DESK_TEST(a_collection_that_was_renamed_is_lost),
         DESK_TEST(views_of_mongodb_and_collations_are_refused),
+        DESK_TEST(every_option_of_connection_strings_is_taken),
         DESK_TEST(bad_urls_and_settings_are_refused_without_their_secrets),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);

@@ -320,6 +320,32 @@ static void what_comes_again_after_a_crash_stays_known_for_its_repetitions(void 
     }
 }
 
+/* However much of the window that is. */
+static void all_that_comes_again_after_a_crash_stays_known(void **test_state)
+{
+    (void)test_state;
+    enum { EVENTS = 60, WINDOW = 2 * EVENTS };
+    struct batch batch;
+    struct dedup window;
+    struct upsink_fence fence = {0};
+    char ids[EVENTS][8];
+    batch_init(&batch, false, false, false);
+    for (int life = 0; life < 2; life++) {
+        dedup_init(&window, WINDOW);
+        for (int i = 0; i < EVENTS; i++) {
+            snprintf(ids[i], sizeof ids[i], "e%d", i);
+            give(&batch, &window, &fence, event(ids[i], i, 0));
+        }
+        if (life == 0)
+            dedup_destroy(&window);
+    }
+    for (int i = 0; i < EVENTS; i++)
+        give(&batch, &window, &fence, event(ids[i], EVENTS + i, 0));
+    assert_int_equal(fence.offset, EVENTS - 1);
+    dedup_destroy(&window);
+    batch_destroy(&batch);
+}
+
 /* Stale is not applied: told again as of now, the change counts. */
 static void a_stale_change_that_comes_again_with_a_later_version_is_judged_anew(void **test_state)
 {
@@ -503,6 +529,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_comes_again_after_a_crash_stays_known_for_its_repetitions),
+        cmocka_unit_test(all_that_comes_again_after_a_crash_stays_known),
         cmocka_unit_test(a_stale_change_that_comes_again_with_a_later_version_is_judged_anew),
         cmocka_unit_test(so_it_is_within_one_batch),
         cmocka_unit_test(an_upsert_behind_a_tombstone_waits_for_it_where_versions_order),

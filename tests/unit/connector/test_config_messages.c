@@ -199,6 +199,8 @@ static void kafka_properties_are_checked_by_librdkafka(void **state)
          "u.yaml:1: it is not said where Kafka is: set kafka.bootstrap.servers, or give --brokers HOST:PORT"},
         {"kafka: {}\n", "u.yaml:2: kafka: it is not said where Kafka is: set kafka.bootstrap.servers, or "
                         "give --brokers HOST:PORT"},
+        {"kafka:\n  bootstrap.server: k\n",
+         "u.yaml:3: unknown key \"bootstrap.server\" in kafka; did you mean \"bootstrap.servers\"?"},
         {"kafka: { bootstrap.servers: '' }\n",
          "u.yaml:2: kafka.bootstrap.servers: there is no value here; write HOST:PORT, several by commas"},
         {"kafka:\n  bootstrap.servers: k\n  boostrap.servers: k\n",
