@@ -3,6 +3,8 @@
 #define CLOSING "a node of the cluster stops, or moves its shards"
 #define BUSY    "it has more to do than it can; it is asked again, with less at once"
 #define SHARDS  "not all shards have a node that answers"
+#define SHARED                                                                                               \
+    "an alias of upsink's own stands for another index too, like a restored copy; it is taken from that one"
 #define BLOCKED "writes are blocked: index.blocks.* of the index, a full disk, or the cluster as a whole"
 
 struct rule {
@@ -92,6 +94,36 @@ struct es_meaning es_code_meaning(long status, struct upsink_slice type)
     return (struct es_meaning){UPSINK_ERR_UNKNOWN, "sink_error", "it refuses the operation"};
 }
 
+static const struct {
+    const char *start;
+    struct es_meaning meaning;
+} reasons[] = {
+    {"pipeline with id [",
+     {UPSINK_ERR_OUTAGE, "sink_unavailable",
+      "index.default_pipeline or index.final_pipeline names an ingest pipeline that is not there; make it, "
+      "or "
+      "correct the setting"}},
+    {"no write index is defined for alias [", {UPSINK_ERR_OUTAGE, "sink_unavailable", SHARED}},
+    {"alias [", {UPSINK_ERR_OUTAGE, "sink_unavailable", SHARED}},
+    {"Number of documents in ",
+     {UPSINK_ERR_OUTAGE, "sink_out_of_resources", "a shard holds as many documents as it can"}},
+};
+
+static bool begins_with(struct upsink_slice text, const char *start)
+{
+    size_t len = strlen(start);
+    return text.len >= len && memcmp(text.data, start, len) == 0;
+}
+
+struct es_meaning es_code_meaning_of(long status, struct upsink_slice type, struct upsink_slice reason)
+{
+    bool general = upsink_slice_is(type, "illegal_argument_exception");
+    for (size_t i = 0; general && i < sizeof reasons / sizeof *reasons; i++)
+        if (begins_with(reason, reasons[i].start))
+            return reasons[i].meaning;
+    return es_code_meaning(status, type);
+}
+
 /* Reasons that begin like this go on with names of fields and types, up to one of the ends. */
 static const char *const starts[] = {"failed to parse field [",
                                      "object mapping for [",
@@ -114,8 +146,7 @@ struct upsink_slice es_code_reason(struct upsink_slice reason)
             reason = (struct upsink_slice){reason.data + skip, reason.len - skip};
     }
     for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
-        size_t len = strlen(starts[i]);
-        if (reason.len < len || memcmp(reason.data, starts[i], len) != 0)
+        if (!begins_with(reason, starts[i]))
             continue;
         for (size_t j = 0; j < sizeof ends / sizeof *ends; j++) {
             const char *end = memmem(reason.data, reason.len, ends[j], strlen(ends[j]));

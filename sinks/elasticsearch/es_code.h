@@ -15,6 +15,10 @@ struct es_meaning {
  * whole that means UNKNOWN, since no record is at fault for a request. */
 struct es_meaning es_code_meaning(long status, struct upsink_slice type);
 
+/* The same, where the server's words are known: some refusals that hit every document are told like those of
+ * one. */
+struct es_meaning es_code_meaning_of(long status, struct upsink_slice type, struct upsink_slice reason);
+
 /* The part of an error's reason that names fields and types but no value; empty where that can't be told. */
 struct upsink_slice es_code_reason(struct upsink_slice reason);
 

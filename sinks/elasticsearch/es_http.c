@@ -44,8 +44,9 @@ bool es_fail_code(const struct upsink_sink *sink, const char *what, long status,
     es_json_copy(es_json_find(error, "type"), type, sizeof type);
     if (!es_json_text(es_json_find(error, "reason"), &arena, &reason))
         reason = UPSINK_SLICE_ABSENT;
-    reason = es_code_reason(reason.data ? reason : UPSINK_SLICE_LIT(""));
-    struct es_meaning meaning = es_code_meaning(status, upsink_slice_of(type));
+    reason = reason.data ? reason : UPSINK_SLICE_LIT("");
+    struct es_meaning meaning = es_code_meaning_of(status, upsink_slice_of(type), reason);
+    reason = es_code_reason(reason);
     enum upsink_error_class cls = meaning.cls == UPSINK_ERR_RECORD ? UPSINK_ERR_UNKNOWN : meaning.cls;
     upsink_fail(err, cls, cls == meaning.cls ? meaning.code : "sink_error", "can't %s %s: %s", what,
                 sink->description, cls == meaning.cls ? meaning.hint : "it refuses the request");

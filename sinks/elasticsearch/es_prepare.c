@@ -246,11 +246,40 @@ static bool complete_rows(struct preparation *work, struct upsink_error *err)
            (!sink->alias || add_alias(work, &work->rows, sink->alias, false, err));
 }
 
+/* Takes an alias of ours from an index that is not ours: copies that are restored from a snapshot have it
+ * too, and through an alias of two indices nothing can be written. */
+static bool keep_alias(struct preparation *work, const char *alias, const char *ours,
+                       struct upsink_error *err)
+{
+    struct upsink_sink *sink = work->sink;
+    char path[ES_INDEX_MAX + 20];
+    struct es_reply reply;
+    const char *index;
+    json_t *holder;
+    snprintf(path, sizeof path, "/_alias/%s", alias);
+    if (!es_exchange(sink, "look at", "GET", path, UPSINK_SLICE_ABSENT, &reply, err))
+        return false;
+    json_t *actions = json_array();
+    json_t *holders = reply.status == 200 ? json_loadb(reply.body.data, reply.body.len, 0, NULL) : NULL;
+    json_object_foreach(holders, index, holder)
+    {
+        if (strcmp(index, ours) != 0)
+            json_array_append_new(actions,
+                                  json_pack("{s:{s:s,s:s}}", "remove", "index", index, "alias", alias));
+    }
+    bool any = json_array_size(actions) > 0;
+    json_t *body = any ? json_pack("{s:O}", "actions", actions) : NULL;
+    json_decref(actions);
+    json_decref(holders);
+    return !any || change(work, "POST", "/_aliases", body, NULL, err);
+}
+
 static bool complete(struct preparation *work, struct upsink_error *err)
 {
     struct upsink_sink *sink = work->sink;
     work->made = false;
-    if (!complete_rows(work, err))
+    if (!complete_rows(work, err) || !keep_alias(work, sink->rows, sink->index, err) ||
+        !keep_alias(work, sink->fences, sink->fence_index, err))
         return false;
     if (!work->fences.info ? !make_index(work, sink->fence_index, side_body(sink->fences), err)
                            : !add_alias(work, &work->fences, sink->fences, true, err))

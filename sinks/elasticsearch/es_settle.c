@@ -101,7 +101,7 @@ static bool take_outcome(struct es_bulk *bulk, uint32_t number, const struct es_
 {
     struct es_work *work = bulk->work;
     struct es_item *item = &work->items[number];
-    char type[64];
+    char type[64], reason[64];
     item->cleanup = ES_KEEP;
     item->attempted = true;
     if (es_outcome_is_done(outcome) && outcome->seq_no >= 0) {
@@ -113,7 +113,9 @@ static bool take_outcome(struct es_bulk *bulk, uint32_t number, const struct es_
     if (outcome->status == 409)
         return true;
     es_json_copy(es_json_find(outcome->error, "type"), type, sizeof type);
-    struct es_meaning meaning = es_code_meaning(outcome->status, upsink_slice_of(type));
+    es_json_copy(es_json_find(outcome->error, "reason"), reason, sizeof reason);
+    struct es_meaning meaning =
+        es_code_meaning_of(outcome->status, upsink_slice_of(type), upsink_slice_of(reason));
     if (outcome->status == 429 && strcmp(type, "cluster_block_exception") != 0) {
         work->pushed_back = true;
         return true;

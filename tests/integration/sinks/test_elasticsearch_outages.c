@@ -99,6 +99,39 @@ static void a_block_is_an_outage_and_no_bad_record(void **state)
     }
 }
 
+static void a_pipeline_that_is_not_there_is_an_outage_and_no_bad_record(void **state)
+{
+    struct desk *desk = *state;
+    desk_open(desk);
+    must(desk, "PUT", "%s/_settings", "{\"index.default_pipeline\":\"missing\"}");
+    assert_write_fails(desk, upsert("a", "{\"n\":1}", 1), UPSINK_ERR_OUTAGE, "sink_unavailable");
+    must(desk, "PUT", "%s/_settings", "{\"index.default_pipeline\":null}");
+    assert_int_equal(apply(desk, upsert("a", "{\"n\":1}", 1)), UPSINK_APPLIED);
+}
+
+/* As a snapshot restores one: aliases belong to it. */
+static void a_copy_of_the_index_with_its_aliases_is_in_nobodys_way(void **state)
+{
+    struct desk *desk = *state;
+    char aliases[200];
+    snprintf(aliases, sizeof aliases, "{\"aliases\":{\".upsink-rows-%s\":{\"is_hidden\":true}}}",
+             desk->index);
+    desk_open(desk);
+    apply(desk, upsert("a", "{\"n\":1}", 1));
+    for (int i = 0; i < 2; i++) {
+        must(desk, "PUT", i ? "zzz-%s" : "aaa-%s", aliases);
+        struct upsink_change change = upsert("a", "{\"n\":2}", 2 + i);
+        struct upsink_result result;
+        if (!try_write(desk, &change, 1, &result)) {
+            assert_true(desk->err.cls == UPSINK_ERR_OUTAGE || desk->err.cls == UPSINK_ERR_TARGET_LOST);
+            type->abort(desk->sink);
+        }
+        desk_open(desk);
+        assert_int_equal(desk->position.next_offset, 2 + i);
+        assert_int_equal(apply(desk, change), UPSINK_APPLIED);
+    }
+}
+
 static void a_frozen_server_is_given_up_after_the_timeout(void **state)
 {
     struct desk *desk = *state;
@@ -445,6 +478,8 @@ static const struct CMUnitTest tests[] = {
     TEST(what_was_written_outlives_a_killed_server),
     TEST(each_item_of_a_bulk_is_judged),
     TEST(a_block_is_an_outage_and_no_bad_record),
+    TEST(a_pipeline_that_is_not_there_is_an_outage_and_no_bad_record),
+    TEST(a_copy_of_the_index_with_its_aliases_is_in_nobodys_way),
     TEST(a_frozen_server_is_given_up_after_the_timeout),
     TEST(a_busy_server_is_asked_for_less),
     TEST(what_no_request_can_hold_is_refused_alone),

@@ -123,6 +123,30 @@ static void every_status_has_its_class(void **state)
     }
 }
 
+static void what_hits_every_document_is_told_from_what_hits_one_by_its_reason(void **state)
+{
+    static const struct upsink_slice type = UPSINK_SLICE_LIT("illegal_argument_exception");
+    static const struct {
+        const char *reason;
+        enum upsink_error_class cls;
+    } cases[] = {
+        {"pipeline with id [x] does not exist", UPSINK_ERR_OUTAGE},
+        {"no write index is defined for alias [.upsink-rows-x]. The write index may be", UPSINK_ERR_OUTAGE},
+        {"alias [.upsink-rows-x] has more than one index associated with it", UPSINK_ERR_OUTAGE},
+        {"Number of documents in the shard cannot exceed [2147483519]", UPSINK_ERR_OUTAGE},
+        {"Limit of total fields [1000] has been exceeded", UPSINK_ERR_RECORD},
+        {"pipeline", UPSINK_ERR_RECORD},
+        {"", UPSINK_ERR_RECORD},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        assert_int_equal(es_code_meaning_of(400, type, upsink_slice_of(cases[i].reason)).cls, cases[i].cls);
+    assert_int_equal(es_code_meaning_of(400, UPSINK_SLICE_LIT("mapper_parsing_exception"),
+                                        upsink_slice_of(cases[0].reason))
+                         .cls,
+                     UPSINK_ERR_RECORD);
+}
+
 static void reasons_tell_of_fields_and_never_of_values(void **state)
 {
     static const char *const cases[][2] = {
@@ -340,6 +364,7 @@ int main(void)
         cmocka_unit_test(urls_that_are_none_are_refused_without_their_secret),
         cmocka_unit_test(a_topics_name_becomes_one_of_an_index),
         cmocka_unit_test(every_status_has_its_class),
+        cmocka_unit_test(what_hits_every_document_is_told_from_what_hits_one_by_its_reason),
         cmocka_unit_test(reasons_tell_of_fields_and_never_of_values),
         cmocka_unit_test(members_are_found_by_their_path),
         cmocka_unit_test(integers_are_exact_or_none),
