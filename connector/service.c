@@ -168,10 +168,9 @@ static void tell_dead_letters(const struct view *view)
     const char *records = count == 1 ? "record" : "records", *name = view->settings->name;
     if (view->settings->on_error == ON_ERROR_DLQ)
         fprintf(stderr,
-                "upsink: view %s: %llu %s went to the dead-letter topic %s; `upsink dlq list`, with the "
-                "options of this run, "
-                "shows them\n",
-                name, count, records, view->settings->dlq_topic);
+                "upsink: view %s: %llu %s went to the dead-letter topic %s; `upsink dlq list %s`, with this "
+                "run's -c or --brokers, --topic and --sink, shows them\n",
+                name, count, records, view->settings->dlq_topic, name);
     else
         fprintf(stderr, "upsink: view %s: %llu %s skipped, as on_error says\n", name, count,
                 count == 1 ? "record was" : "records were");

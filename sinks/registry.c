@@ -226,7 +226,8 @@ static void fail_unknown(const char *scheme, const struct places *places, struct
         upsink_fail(err, UPSINK_ERR_CONFIG, "unknown_sink",
                     "the sink for %s: is not installed: " PREFIX "%s" SUFFIX
                     " is neither in UPSINK_PLUGIN_PATH, nor beside the "
-                    "program, nor in " UPSINK_LIBDIR,
+                    "program, nor in " UPSINK_LIBDIR
+                    "; install it, or name its directory in UPSINK_PLUGIN_PATH",
                     scheme, plugin_of_scheme(scheme));
         return;
     }

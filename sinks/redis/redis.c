@@ -40,7 +40,7 @@ static bool open_sink(struct upsink_sink **opened, const struct upsink_view *vie
         close_sink(sink);
         return false;
     }
-    snprintf(sink->description, sizeof sink->description, "%s://%s prefix %s", sink->settings.url.scheme,
+    snprintf(sink->description, sizeof sink->description, "%s://%s prefix '%s'", sink->settings.url.scheme,
              sink->settings.address, sink->settings.prefix);
     *opened = sink;
     return true;
