@@ -477,7 +477,9 @@ cleanup:
 
 bool view_start(struct view *view, struct upsink_error *err)
 {
-    if (!worker_prepare(&view->workers[0], err)) {
+    /* The target is made and claimed when there is a partition to fill it from: a misspelt topic leaves nothing
+     * behind. */
+    if (!worker_look(&view->workers[0], err)) {
         if (err->cls != UPSINK_ERR_OUTAGE && err->cls != UPSINK_ERR_UNKNOWN)
             return false;
         view_report(view, &view->workers[0], err);

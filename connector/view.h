@@ -109,7 +109,7 @@ struct view {
 UPSINK_NODISCARD struct view *view_create(const struct config *config, const struct view_config *settings,
                                           bool until_end, struct metrics *metrics, struct upsink_error *err);
 
-/* Prepares the sink where it can be reached, joins the group, starts the threads. */
+/* Looks at the sink where it can be reached, joins the group, starts the threads. */
 UPSINK_NODISCARD bool view_start(struct view *view, struct upsink_error *err);
 
 /* Asks the view to finish what is in flight; view_join waits until it has left the group. Where a sink keeps
@@ -151,6 +151,7 @@ void view_join_workers(struct view *view);
 void *worker_main(void *worker);
 bool worker_wait(struct worker *worker,
                  int64_t duration_us); /* false: stopping, or a lane has to be let go */
+bool worker_look(struct worker *worker, struct upsink_error *err); /* connects and checks, changes nothing */
 bool worker_prepare(struct worker *worker, struct upsink_error *err);
 bool worker_start_lane(struct worker *worker, struct lane *lane, struct upsink_error *err);
 bool worker_open_lane(struct worker *worker, struct lane *lane, struct upsink_error *err);

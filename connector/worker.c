@@ -305,6 +305,20 @@ static void fill_batch(struct worker *worker)
     }
 }
 
+/* Without a partition, an instance in reserve can only look whether the sink is back. */
+static void look_again(struct worker *worker)
+{
+    struct upsink_error err = {0};
+    if (worker->lane_count > 0 || !worker->trouble[0])
+        return;
+    if (!worker_look(worker, &err)) {
+        worker_handle_failure(worker, &err);
+        return;
+    }
+    backoff_reset(&worker->backoff);
+    view_report(worker->view, worker, NULL);
+}
+
 /* Lanes whose partition reported trouble start again once their records are done. */
 static void restart_troubled(struct worker *worker)
 {
@@ -326,6 +340,7 @@ void *worker_main(void *argument)
         }
         if (!start_lanes(worker))
             continue;
+        look_again(worker);
         fill_batch(worker);
         worker_deliver(worker);
         restart_troubled(worker);

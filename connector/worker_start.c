@@ -6,17 +6,33 @@
 
 #include <inttypes.h>
 
+/* At the first contact a refusal is the user's mistake; later it is an outage like others. */
+static bool fail_to_prepare(const struct view *view, struct upsink_error *err)
+{
+    if (err->cls == UPSINK_ERR_REFUSED && !atomic_load(&view->ever_prepared))
+        err->cls = UPSINK_ERR_FATAL;
+    return false;
+}
+
+static void print_nothing(void *context, const char *text)
+{
+    (void)context;
+    (void)text;
+}
+
+bool worker_look(struct worker *worker, struct upsink_error *err)
+{
+    static const struct upsink_printer printer = {NULL, print_nothing};
+    return worker->view->type->prepare(worker->sink, &printer, err) || fail_to_prepare(worker->view, err);
+}
+
 bool worker_prepare(struct worker *worker, struct upsink_error *err)
 {
     struct view *view = worker->view;
     if (worker->prepared)
         return true;
-    if (!view->type->prepare(worker->sink, NULL, err)) {
-        /* At the first contact a refusal is the user's mistake; later it is an outage like others. */
-        if (err->cls == UPSINK_ERR_REFUSED && !atomic_load(&view->ever_prepared))
-            err->cls = UPSINK_ERR_FATAL;
-        return false;
-    }
+    if (!view->type->prepare(worker->sink, NULL, err))
+        return fail_to_prepare(view, err);
     worker->prepared = true;
     atomic_store(&view->ever_prepared, true);
     return true;

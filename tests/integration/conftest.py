@@ -81,6 +81,15 @@ def target(request, tmp_path):
     return targets.PostgresTarget(request.getfixturevalue("postgres"))
 
 
+@pytest.fixture(params=["postgres", "sqlite", "redis", "mongodb"])
+def quick_target(request, tmp_path):
+    """The same in every store that starts quickly."""
+    if request.param == "sqlite":
+        return targets.SqliteTarget(tmp_path)
+    make = {"postgres": targets.PostgresTarget, "redis": targets.RedisTarget, "mongodb": targets.MongodbTarget}[request.param]
+    return make(request.getfixturevalue(request.param))
+
+
 @pytest.fixture
 def table(postgres):
     """The same in Postgres alone."""

@@ -158,6 +158,23 @@ def test_an_instance_without_partitions_is_a_standby(make_view, target):
     assert standby.stop() == 0
 
 
+def test_a_standby_that_was_started_during_an_outage_is_ready_after_it(make_view, redis):
+    view = make_view(targets.RedisTarget(redis), rules=VERSIONED, kafka_properties=QUICK)
+    view.produce(states(100))
+    owner = view.run()
+    view.wait_caught_up(owner)
+    redis.kill9()
+    standby = view.run()
+    wait_not_ready(standby, view.name)
+    redis.restart()
+    wait_ready(standby)
+    assert standby.errors.count("partition assigned") == 0
+    owner.kill9()
+    view.produce(states(100, first=100))
+    view.wait_caught_up(standby)
+    assert standby.stop() == 0
+
+
 def test_static_members_restart_without_a_rebalance(make_view, target):
     view = make_view(target, rules=VERSIONED, partitions=4)
     view.produce(states(200, partitions=4))

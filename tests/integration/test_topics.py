@@ -246,3 +246,17 @@ def test_a_topic_that_is_not_there_yet_is_waited_for(make_view, target, kafka):
     view.wait_caught_up(process)
     wait_ready(process)
     assert process.stop() == 0
+
+
+def test_a_topic_that_is_misspelt_leaves_nothing_in_the_target(make_view, quick_target):
+    """Who corrects the name must not be told that the target belongs to another view."""
+    wrong = make_view(quick_target, rules=VERSIONED, topic=f"misspelt-{uuid.uuid4().hex[:8]}")
+    process = wrong.run_to_end(status=1)
+    assert f"topic {wrong.topic} of view {wrong.name} does not exist" in process.errors
+    process = wrong.run()
+    wait_not_ready(process, wrong.topic, "does not exist")
+    assert process.stop() == 0
+    view = make_view(quick_target, rules=VERSIONED)
+    view.produce([state("a", 1)])
+    view.run_to_end()
+    view.assert_converged()
