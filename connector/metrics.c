@@ -120,6 +120,17 @@ void metrics_dead_letter(struct metrics_view *open, const char *code, uint64_t c
     metrics_add(counter ? counter : add_code(view, code), count);
 }
 
+uint64_t metrics_consumed(const struct metrics_view *open)
+{
+    const struct view_series *view = (const struct view_series *)open;
+    uint64_t total = 0;
+    pthread_mutex_lock(&view->registry->lock);
+    for (const struct partition_series *series = view->partitions; series; series = series->next)
+        total += metrics_value(&series->open.consumed);
+    pthread_mutex_unlock(&view->registry->lock);
+    return total;
+}
+
 uint64_t metrics_dead_letters(const struct metrics_view *open)
 {
     const struct view_series *view = (const struct view_series *)open;

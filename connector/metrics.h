@@ -80,6 +80,9 @@ UPSINK_NODISCARD struct metrics_partition *metrics_partition(struct metrics_view
  */
 void metrics_dead_letter(struct metrics_view *view, const char *code, uint64_t count);
 
+/* All records of the view's partitions since it was made. */
+uint64_t metrics_consumed(const struct metrics_view *view);
+
 /* All dead letters of the view since it was made. */
 uint64_t metrics_dead_letters(const struct metrics_view *view);
 

@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "connector/http.h"
 #include "connector/metrics.h"
+#include "connector/targets.h"
 #include "connector/view.h"
 #include "log.h"
 
@@ -176,12 +177,30 @@ static void tell_dead_letters(const struct view *view)
                 count == 1 ? "record was" : "records were");
 }
 
+/* As in the metrics: what was consumed is the sum of all the others. */
+static void log_books(const struct view *view)
+{
+    const struct metrics_view *metrics = view->metrics;
+    const struct metrics_counter *dropped = metrics->dropped;
+    log_write(LOG_LEVEL_INFO, atomic_load(&view->finished) ? "done: the end was reached" : "stopped",
+              LOG_STR("view", view->settings->name), LOG_INT("consumed", metrics_consumed(metrics)),
+              LOG_INT("upserts", metrics_value(&metrics->applied[METRICS_UPSERT])),
+              LOG_INT("deletes", metrics_value(&metrics->applied[METRICS_DELETE])),
+              LOG_INT("superseded", metrics_value(&dropped[METRICS_SUPERSEDED])),
+              LOG_INT("duplicate_events", metrics_value(&dropped[METRICS_DUPLICATE_EVENT])),
+              LOG_INT("duplicate_changes", metrics_value(&dropped[METRICS_DUPLICATE_CHANGE])),
+              LOG_INT("stale", metrics_value(&dropped[METRICS_STALE])),
+              LOG_INT("filtered", metrics_value(&dropped[METRICS_FILTERED])),
+              LOG_INT("dead_letters", metrics_dead_letters(metrics)));
+}
+
 /* What the run came to, in one line a view. */
 static int sum_up(const struct service *service)
 {
     int status = 0;
     for (size_t i = 0; i < service->count; i++) {
         struct view *view = service->views[i];
+        log_books(view);
         if (atomic_load(&view->halted)) {
             char before[300];
             snprintf(before, sizeof before, "view %s stopped: ", view->settings->name);
@@ -212,7 +231,8 @@ int service_run(const struct service_options *options)
 
     service.metrics = metrics_create();
     bool ok = service.metrics || upsink_fail(&err, UPSINK_ERR_FATAL, "out_of_memory", "no memory to start");
-    ok = ok && create_views(&service, &err) && open_http(&service, &err);
+    ok = ok && targets_check(options->config, &err) && create_views(&service, &err) &&
+         open_http(&service, &err);
     for (size_t i = 0; ok && i < service.count; i++)
         ok = view_start(service.views[i], &err);
     if (ok) {

@@ -135,14 +135,20 @@ bool view_is_ready(struct view *view, struct buf *reasons);
 /* A person has to look: nothing more is consumed. The first call wins. */
 void view_halt(struct view *view, const struct upsink_error *err);
 
+/* view_lanes.c: for the source (struct source_handler) */
+rd_kafka_queue_t *view_route_partition(void *view, const char *topic, int32_t partition);
+void view_take_partition(void *view, const char *topic, int32_t partition);
+void view_give_partitions(void *view, const struct source_partition *partitions, size_t count, bool lost);
+void view_share_window_budget(struct view *view); /* the caller holds the lock */
+/* The place of a partition's lane in view->lanes, SIZE_MAX none. The caller holds the lock. */
+size_t view_find_lane(const struct view *view, const char *topic, int32_t partition);
+void view_release_lane(struct view *view, struct lane *lane); /* by its worker; frees it */
+
 /* Workers' side. */
-void view_release_lane(struct view *view, struct lane *lane); /* frees it */
 /* err NULL: all well. worker NULL: about finding the topics. */
 void view_report(struct view *view, struct worker *worker, const struct upsink_error *err);
 void view_count_outcomes(struct view *view, size_t good, size_t failed);
 
-/* The place of a partition's lane in view->lanes, SIZE_MAX none. The caller holds the lock. */
-size_t view_find_lane(const struct view *view, const char *topic, int32_t partition);
 /* view_main.c: the view's thread */
 void *view_main(void *view);
 void view_join_workers(struct view *view);

@@ -20,9 +20,14 @@ static void print_nothing(void *context, const char *text)
     (void)text;
 }
 
+static void refill_nothing(void *context)
+{
+    (void)context;
+}
+
 bool worker_look(struct worker *worker, struct upsink_error *err)
 {
-    static const struct upsink_printer printer = {NULL, print_nothing};
+    static const struct upsink_printer printer = {NULL, print_nothing, refill_nothing};
     return worker->view->type->prepare(worker->sink, &printer, err) || fail_to_prepare(worker->view, err);
 }
 

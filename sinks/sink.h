@@ -237,10 +237,13 @@ struct upsink_option {
     const char *help;
 };
 
-/* Receives the statements of a plan, one call each, without a trailing newline. */
+/* Receives a plan. */
 struct upsink_printer {
     void *context;
+    /* A statement that would make what is missing; without a trailing newline. */
     void (*print)(void *context, const char *text);
+    /* No position would be left: the target is not there yet, or not the one that they were written for. */
+    void (*refill)(void *context);
 };
 
 /* Each sink defines its own; the connector only passes it round. */
@@ -276,7 +279,8 @@ struct upsink_sink_type {
      * or has another shape ("target_mismatch"), creates what is missing. May be called again at any time.
      * Where the target had to be made anew, or is not the one that the positions were written for,
      * every position of the view loses its next_offset (-1), keeps its generation and gets a new epoch,
-     * in the same atomic step. With a printer it changes nothing and prints what it would do. */
+     * in the same atomic step. With a printer it changes nothing: it tells what it would do,
+     * and fails where it would fail (after it told what is missing where `create` is false). */
     bool (*prepare)(struct upsink_sink *sink, const struct upsink_printer *plan, struct upsink_error *err);
 
     /* Makes the caller the owner of position->topic/partition: raises the epoch and fills in the rest

@@ -2,6 +2,7 @@
 #include "commands.h"
 
 #include "connector/plan/plan_report.h"
+#include "connector/targets.h"
 #include "log.h"
 
 enum { RECORDS = 10, RECORDS_MOST = 1000 };
@@ -42,7 +43,7 @@ static int plan_view(const struct config *config, const struct view_config *sett
 int command_plan(const struct cli_args *args)
 {
     struct upsink_error err = {0};
-    struct plan_kafka kafka;
+    struct plan_kafka kafka = {0};
     int64_t most = RECORDS;
     int status = 0;
     if (!cli_read_integer(args, "records", 0, RECORDS_MOST, &most, &err))
@@ -50,7 +51,7 @@ int command_plan(const struct cli_args *args)
     struct config *config = cli_load_config(args, &err);
     if (!config)
         return cli_fail(&err);
-    if (plan_kafka_open(&kafka, config, &err)) {
+    if (targets_check(config, &err) && plan_kafka_open(&kafka, config, &err)) {
         for (size_t i = 0; i < config->view_count; i++) {
             if (i > 0 && !cli_wants_json(args))
                 putchar('\n');

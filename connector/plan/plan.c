@@ -28,7 +28,7 @@ bool plan_add_problem(struct plan *plan, const struct upsink_error *err)
 static void fill_facts(const struct plan *plan, const struct plan_kafka *kafka,
                        const struct plan_partition *partition, struct resume_facts *facts)
 {
-    bool sink_knows = plan->sink_keeps && !plan->target_is_new && partition->commit_is_ours;
+    bool sink_knows = plan->sink_keeps && !plan->refills && partition->commit_is_ours;
     *facts = (struct resume_facts){
         .sink_keeps = plan->sink_keeps,
         .next_offset = sink_knows ? partition->committed : -1,

@@ -71,7 +71,7 @@ struct plan {
     bool sink_known;       /* the statements say all that is missing */
     const char **statements;
     size_t statement_count;
-    bool target_is_new; /* tables are among them */
+    bool refills; /* whatever the group has committed, the sink is filled from the beginning */
     struct plan_record *records;
     size_t record_count;
     struct upsink_error problems[PLAN_PROBLEMS];

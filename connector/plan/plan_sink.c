@@ -4,8 +4,6 @@
 #include "log.h"
 #include "sinks/registry.h"
 
-#include <strings.h>
-
 enum { STATEMENTS = 256 };
 
 static void log_from_sink(void *context, enum upsink_log_level level, const char *text)
@@ -28,21 +26,12 @@ static void keep_statement(void *context, const char *text)
     if (!copy.data || plan->statement_count == STATEMENTS)
         return;
     plan->statements[plan->statement_count++] = copy.data;
-    plan->target_is_new |= strncasecmp(text, "CREATE TABLE", 12) == 0;
 }
 
-/* Tables that are missing are no trouble where they may be made. */
-static void check_right_to_create(struct plan *plan)
+static void note_refill(void *context)
 {
-    struct upsink_error err;
-    if (!plan->target_is_new || plan->settings->create)
-        return;
-    upsink_fail(&err, UPSINK_ERR_FATAL, "target_missing",
-                "%s lacks tables, and `create: never` forbids to make them: run the statements of the plan "
-                "by hand, or "
-                "set `create: auto`",
-                plan->sink_name);
-    plan_add_problem(plan, &err);
+    struct plan *plan = context;
+    plan->refills = true;
 }
 
 void plan_look_at_sink(struct plan *plan)
@@ -51,7 +40,7 @@ void plan_look_at_sink(struct plan *plan)
     struct upsink_view target;
     struct upsink_sink *sink = NULL;
     struct upsink_host host = {sizeof host, plan, log_from_sink, never};
-    struct upsink_printer printer = {plan, keep_statement};
+    struct upsink_printer printer = {plan, keep_statement, note_refill};
     upsink_error_clear(&err);
     plan->statements = arena_alloc_array(&plan->arena, STATEMENTS, sizeof *plan->statements);
     const struct upsink_sink_type *type = registry_find(plan->settings->url, &err);
@@ -67,7 +56,6 @@ void plan_look_at_sink(struct plan *plan)
     if (!type->prepare(sink, &printer, &err))
         goto fail;
     plan->sink_known = true;
-    check_right_to_create(plan);
     type->close(sink);
     return;
 fail:

@@ -18,7 +18,7 @@ struct preparation {
     struct upsink_sink *sink;
     const struct upsink_printer *plan;
     struct look rows, fences, state;
-    bool made;
+    bool made; /* or would be, in a plan */
 };
 
 static void clear_looks(struct preparation *work)
@@ -178,6 +178,15 @@ static json_t *side_body(const char *alias)
     return body;
 }
 
+static bool fail_missing(struct upsink_sink *sink, struct upsink_error *err)
+{
+    return upsink_fail(
+        err, UPSINK_ERR_FATAL, "target_missing",
+        "%s is not all there, and `create: never` forbids to make what is missing; `upsink plan` "
+        "prints what does",
+        sink->description);
+}
+
 /* Sends it, or prints it as `PUT /orders {…}`. Takes the reference of `body`. `exists`: the type of error
  * that says that somebody else was quicker. */
 static bool change(struct preparation *work, const char *method, const char *path, json_t *body,
@@ -192,12 +201,9 @@ static bool change(struct preparation *work, const char *method, const char *pat
         buf_clear(&sink->text);
         buf_printf(&sink->text, "%s %s %s", method, path, text);
         work->plan->print(work->plan->context, buf_view(&sink->text).data);
+        work->made = true;
     } else if (done && !sink->view->create) {
-        done = upsink_fail(
-            err, UPSINK_ERR_FATAL, "target_missing",
-            "%s is not all there (%s %.120s is needed), and create is never; run what upsink plan "
-            "prints",
-            sink->description, method, path);
+        done = fail_missing(sink, err);
     } else if (done) {
         done = es_exchange(sink, "create", method, path, upsink_slice_of(text), &reply, err);
         if (done && reply.status >= 300) {
@@ -311,6 +317,53 @@ static void tell_lost(struct upsink_sink *sink)
     es_log(sink, UPSINK_LOG_WARN, text);
 }
 
+static bool is_lost(const struct preparation *work, const struct es_registration *before, int64_t rows)
+{
+    return !before->state.exists || strcmp(before->uuid, setting_of(&work->rows, "index.uuid")) != 0 ||
+           strcmp(before->fence_uuid, setting_of(&work->fences, "index.uuid")) != 0 ||
+           (before->filled && rows == 0);
+}
+
+/* What was written last is not counted before a refresh. */
+static bool count_rows(struct upsink_sink *sink, int64_t *rows, struct upsink_error *err)
+{
+    return es_count_rows(sink, false, rows, err) && (*rows > 0 || es_count_rows(sink, true, rows, err));
+}
+
+/* Without its alias the index is not the one that was filled, and can't be counted by it. */
+static bool would_refill(struct preparation *work, bool *refill, struct upsink_error *err)
+{
+    struct upsink_sink *sink = work->sink;
+    struct es_registration before;
+    char uuid[sizeof sink->uuid];
+    int64_t rows = 1;
+    *refill = true;
+    if (!work->rows.info || !work->fences.info || !work->state.info || !has_alias(&work->rows, sink->rows))
+        return true;
+    if (!es_register_read(sink, &before, err))
+        return false;
+    if (!is_lost(work, &before, rows)) {
+        memcpy(uuid, sink->uuid, sizeof uuid);
+        memcpy(sink->uuid, before.uuid, sizeof uuid);
+        bool done = count_rows(sink, &rows, err);
+        memcpy(sink->uuid, uuid, sizeof uuid);
+        if (!done)
+            return false;
+    }
+    *refill = is_lost(work, &before, rows);
+    return true;
+}
+
+static bool tell_plan(struct preparation *work, struct upsink_error *err)
+{
+    bool refill;
+    if (!would_refill(work, &refill, err))
+        return false;
+    if (refill)
+        work->plan->refill(work->plan->context);
+    return !work->made || work->sink->view->create || fail_missing(work->sink, err);
+}
+
 /* *done false: somebody else prepares it at the same time. */
 static bool settle(struct preparation *work, bool *done, struct upsink_error *err)
 {
@@ -320,12 +373,10 @@ static bool settle(struct preparation *work, bool *done, struct upsink_error *er
     struct es_registration before, now;
     int64_t rows = 0, newest = 0;
     snprintf(sink->uuid, sizeof sink->uuid, "%s", uuid);
-    if (!es_register_read(sink, &before, err) || !es_count_rows(sink, false, &rows, err) ||
-        (rows <= 0 && !es_count_rows(sink, true, &rows, err)))
+    if (!es_register_read(sink, &before, err) || !count_rows(sink, &rows, err))
         return false;
     now = before;
-    *done = before.state.exists && strcmp(before.uuid, uuid) == 0 &&
-            strcmp(before.fence_uuid, fence_uuid) == 0 && (!before.filled || rows != 0);
+    *done = !is_lost(work, &before, rows);
     if (!*done) {
         snprintf(now.uuid, sizeof now.uuid, "%s", uuid);
         snprintf(now.fence_uuid, sizeof now.fence_uuid, "%s", fence_uuid);
@@ -361,21 +412,6 @@ static bool read_limits(struct upsink_sink *sink, struct upsink_error *err)
     return true;
 }
 
-static bool print_lost(struct preparation *work, struct upsink_error *err)
-{
-    struct es_registration before;
-    if (!work->state.info)
-        return true;
-    if (!es_register_read(work->sink, &before, err))
-        return false;
-    if (before.state.exists && (!work->rows.info || !work->fences.info ||
-                                strcmp(before.uuid, setting_of(&work->rows, "index.uuid")) != 0 ||
-                                strcmp(before.fence_uuid, setting_of(&work->fences, "index.uuid")) != 0))
-        work->plan->print(work->plan->context,
-                          "# the index was deleted or replaced: it is filled again from the beginning");
-    return true;
-}
-
 /* *done false: what is there changed meanwhile. */
 static bool try_prepare(struct preparation *work, bool *done, struct upsink_error *err)
 {
@@ -390,7 +426,7 @@ static bool try_prepare(struct preparation *work, bool *done, struct upsink_erro
         return false;
     if (work->plan) {
         *done = true;
-        return print_lost(work, err);
+        return tell_plan(work, err);
     }
     if (work->made && !look(work, err))
         return false;

@@ -139,24 +139,25 @@ static void print_create(const struct preparation *work, const char *name)
 static bool make_missing(struct preparation *work, bool *made, struct upsink_error *err)
 {
     struct upsink_sink *sink = work->sink;
+    const char *missing = NULL;
     *made = false;
     for (size_t i = 0; i < COLLECTIONS; i++) {
         if (work->there[i])
             continue;
-        if (work->plan) {
-            print_create(work, work->names[i]);
-            continue;
-        }
-        if (!sink->view->create)
-            return upsink_fail(err, UPSINK_ERR_FATAL, "target_missing",
-                               "%s needs the collection %s, which is not there, and create is never; "
-                               "run what upsink plan prints",
-                               sink->description, work->names[i]);
-        if (!create_collection(sink, work->names[i], err))
+        missing = work->names[i];
+        if (work->plan)
+            print_create(work, missing);
+        else if (!sink->view->create)
+            break;
+        else if (!create_collection(sink, missing, err))
             return false;
         *made = true;
     }
-    return true;
+    return !missing || sink->view->create ||
+           upsink_fail(err, UPSINK_ERR_FATAL, "target_missing",
+                       "%s needs the collection %s, which is not there, and `create: never` forbids to make "
+                       "it; `upsink plan` prints what does",
+                       sink->description, missing);
 }
 
 /* --- whether it is what it was ---------------------------------------------------------------------------
@@ -174,6 +175,23 @@ static bool settle_lost(struct preparation *work, bool any, struct upsink_error 
     return mg_register_write(sink, any, err);
 }
 
+static bool is_lost(const struct preparation *work, bool any)
+{
+    const struct mg_registration *before = &work->before;
+    bool same = before->known && before->has_uuid && memcmp(before->uuid, work->uuid, sizeof work->uuid) == 0;
+    return !same || (before->filled && !any);
+}
+
+static bool tell_refill(const struct preparation *work, struct upsink_error *err)
+{
+    bool any = false, there = work->there[ROWS] && work->there[STATE];
+    if (there && !mg_has_rows(work->sink, work->sink->collection, &any, err))
+        return false;
+    if (!there || is_lost(work, any))
+        work->plan->refill(work->plan->context);
+    return true;
+}
+
 static bool settle_identity(struct preparation *work, struct upsink_error *err)
 {
     struct upsink_sink *sink = work->sink;
@@ -182,8 +200,7 @@ static bool settle_identity(struct preparation *work, struct upsink_error *err)
     memcpy(sink->uuid, work->uuid, sizeof sink->uuid);
     if (!mg_has_rows(sink, sink->collection, &any, err))
         return false;
-    bool same = before->known && before->has_uuid && memcmp(before->uuid, work->uuid, sizeof work->uuid) == 0;
-    if (!same || (before->filled && !any)) {
+    if (is_lost(work, any)) {
         if (!settle_lost(work, any, err))
             return false;
     } else {
@@ -208,12 +225,7 @@ bool mg_prepare(struct upsink_sink *sink, const struct upsink_printer *plan, str
         return false;
     if (!make_missing(&work, &made, err))
         return false;
-    if (plan) {
-        if (work.before.known && (!work.there[ROWS] || !work.before.has_uuid ||
-                                  memcmp(work.before.uuid, work.uuid, sizeof work.uuid) != 0))
-            plan->print(plan->context,
-                        "// the collection was dropped or replaced: it is filled again from the beginning");
-        return true;
-    }
+    if (plan)
+        return tell_refill(&work, err);
     return (!made || look(&work, err)) && settle_identity(&work, err);
 }

@@ -181,8 +181,8 @@ static bool prepare_target(struct pg_preparation *work, struct upsink_error *err
         pg_abort(sink);
         return work->changes == 0 || sink->view->create ||
                upsink_fail(err, UPSINK_ERR_FATAL, "target_missing",
-                           "%s lacks what view %s needs, and `create: never` forbids to make it: run the "
-                           "statements above",
+                           "%s lacks what view %s needs, and `create: never` forbids to make it; `upsink "
+                           "plan` prints the statements",
                            sink->description, sink->view->name);
     }
     if (!remember(sink, err) || !pg_register(work, err) ||

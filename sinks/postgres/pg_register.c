@@ -122,15 +122,10 @@ static bool reset_positions(struct pg_preparation *work, struct upsink_error *er
 bool pg_settle_positions(struct pg_preparation *work, struct upsink_error *err)
 {
     char sql[400];
-    if (!is_lost(work))
+    if (work->plan && (is_lost(work) || !work->has_state))
+        work->plan->refill(work->plan->context);
+    if (work->plan || !is_lost(work))
         return true;
-    if (work->plan) {
-        if (work->registered)
-            work->plan->print(
-                work->plan->context,
-                "-- the table was dropped or emptied: it is filled again from the beginning of the topic");
-        return true;
-    }
     if (!read_generation(work, err) || !reset_positions(work, err))
         return false;
     if (work->shape.exists && !work->shape.empty)

@@ -68,6 +68,14 @@ static bool fail_type(struct upsink_sink *sink, struct upsink_slice type, struct
         sink->description, (int)type.len, type.data ? type.data : "", type_name(sink), sink->target_key.data);
 }
 
+static bool fail_missing(struct upsink_sink *sink, struct upsink_error *err)
+{
+    return upsink_fail(err, UPSINK_ERR_FATAL, "target_missing",
+                       "%s was never made, and `create: never` forbids to make it; run upsink once with "
+                       "create: auto",
+                       sink->description);
+}
+
 static bool fail_foreign(struct upsink_sink *sink, struct upsink_slice type, struct upsink_error *err)
 {
     return upsink_fail(
@@ -153,7 +161,17 @@ static bool read_target(struct upsink_sink *sink, bool *there, struct upsink_err
     return done;
 }
 
-static bool print_plan(struct upsink_sink *sink, const struct upsink_printer *plan, struct upsink_error *err)
+static redisReply *run_script(struct upsink_sink *sink, const char *id, bool create, bool plan,
+                              struct upsink_error *err)
+{
+    rd_command(sink, "EVAL", rd_script_prepare, "2", sink->target_key.data, sink->view_key.data,
+               sink->view->name, sink->view->topic, type_name(sink), sink->settings.prefix, id,
+               create ? "1" : "0", plan ? "1" : "0", NULL);
+    return rd_answer(sink, "prepare the target", err);
+}
+
+static bool print_statement(struct upsink_sink *sink, const struct upsink_printer *plan,
+                            struct upsink_error *err)
 {
     buf_clear(&sink->scratch);
     buf_printf(&sink->scratch, "HSET %s view %s topic %s type %s id ...", sink->target_key.data,
@@ -162,6 +180,18 @@ static bool print_plan(struct upsink_sink *sink, const struct upsink_printer *pl
         return rd_fail_memory(err);
     plan->print(plan->context, sink->scratch.data);
     return true;
+}
+
+static bool print_plan(struct upsink_sink *sink, bool there, const struct upsink_printer *plan,
+                       struct upsink_error *err)
+{
+    redisReply *reply = run_script(sink, "", true, true, err);
+    if (!reply)
+        return false;
+    if (upsink_slice_is(rd_text(rd_element(reply, 0)), "lost"))
+        plan->refill(plan->context);
+    rd_reply_free(&reply);
+    return there || (print_statement(sink, plan, err) && (sink->view->create || fail_missing(sink, err)));
 }
 
 /* --- making it --------------------------------------------------------------------------------------- */
@@ -176,10 +206,7 @@ static bool take_prepared(struct upsink_sink *sink, const redisReply *reply, str
     if (upsink_slice_is(word, "type"))
         return fail_type(sink, id, err);
     if (upsink_slice_is(word, "missing"))
-        return upsink_fail(err, UPSINK_ERR_FATAL, "target_missing",
-                           "%s was never made, and create: never forbids to make it; run upsink once with "
-                           "create: auto",
-                           sink->description);
+        return fail_missing(sink, err);
     if (!word.data || !id.data || id.len >= sizeof sink->id)
         return rd_fail_form(sink, "prepare the target", err);
     snprintf(sink->id, sizeof sink->id, "%.*s", (int)id.len, id.data);
@@ -200,10 +227,7 @@ static bool make_target(struct upsink_sink *sink, struct upsink_error *err)
     char id[RD_ID_SIZE];
     if (!make_id(id, err))
         return false;
-    rd_command(sink, "EVAL", rd_script_prepare, "2", sink->target_key.data, sink->view_key.data,
-               sink->view->name, sink->view->topic, type_name(sink), sink->settings.prefix, id,
-               sink->view->create ? "1" : "0", NULL);
-    redisReply *reply = rd_answer(sink, "prepare the target", err);
+    redisReply *reply = run_script(sink, id, sink->view->create, false, err);
     bool done = reply && take_prepared(sink, reply, err);
     rd_reply_free(&reply);
     return done;
@@ -224,6 +248,6 @@ bool rd_prepare(struct upsink_sink *sink, const struct upsink_printer *plan, str
         (!there && !check_foreign(sink, err)))
         return false;
     if (plan)
-        return there || print_plan(sink, plan, err);
+        return print_plan(sink, there, plan, err);
     return make_target(sink, err) && rd_check_known(sink, err);
 }

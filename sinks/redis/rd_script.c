@@ -208,6 +208,7 @@ const char rd_script_prepare[] = SPLIT
     "  for i = 1, math.min(#some, 32), 2 do rows[#rows + 1] = some[i] end\n"
     "  if #rows == 0 or call('EXISTS', unpack(rows)) > 0 then return {'found', there[4]} end\n"
     "end\n"
+    "if ARGV[7] == '1' then return {'lost'} end\n"
     /* A target that the view filled before, under another prefix, is free again. */
     "if filled then\n"
     "  local old_id, old_prefix = string.match(filled, '^(%S+) (.*)$')\n"

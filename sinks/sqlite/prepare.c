@@ -168,7 +168,7 @@ static bool refuse_missing(struct preparation *p, struct upsink_error *err)
                           : !p->views      ? "_upsink_views"
                           : !p->state      ? "_upsink_state"
                                            : NULL;
-    if (!missing || p->sink->view->create || p->plan)
+    if (!missing || p->sink->view->create)
         return true;
     return upsink_fail(err, UPSINK_ERR_FATAL, "target_missing",
                        "%s: there is no table %s, and `create: never` forbids to make it; `upsink plan` "
@@ -300,13 +300,17 @@ static bool reset_positions(struct preparation *p, struct upsink_error *err)
 static bool settle(struct preparation *p, struct upsink_error *err)
 {
     struct upsink_sink *sink = p->sink;
-    if (!look(p, err) || !refuse_missing(p, err))
+    if (!look(p, err) || (!p->plan && !refuse_missing(p, err)))
         return false;
     char marker[sizeof sink->marker];
     snprintf(marker, sizeof marker, "%s", sink->marker);
     if (!make_tables(p, err))
         return false;
     bool same = p->before.known && p->intact && !p->emptied && !p->before.moved && p->state;
+    if (!same && p->plan)
+        p->plan->refill(p->plan->context);
+    if (p->plan && !refuse_missing(p, err))
+        return false;
     if (!same && !reset_positions(p, err))
         return false;
     if (same && p->before.was_soft == sink->soft && strcmp(marker, sink->marker) == 0)

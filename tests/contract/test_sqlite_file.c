@@ -155,12 +155,17 @@ static void ignore_statement(void *context, const char *text)
     ++*(int *)context;
 }
 
+static void ignore_refill(void *context)
+{
+    (void)context;
+}
+
 static void a_plan_makes_no_file(void **state)
 {
     struct fixture *fixture = *state;
     char path[128];
     int statements = 0;
-    struct upsink_printer printer = {&statements, ignore_statement};
+    struct upsink_printer printer = {&statements, ignore_statement, ignore_refill};
     sqlite_set_file(fixture, "x.db");
     assert_true(suite.type->open(&fixture->sink, &fixture->view, NULL, &fixture->err));
     assert_true(suite.type->prepare(fixture->sink, &printer, &fixture->err));

@@ -15,11 +15,37 @@ static void assert_refused(struct fixture *fixture, const char *code)
     assert_string_equal(fixture->err.code, code);
 }
 
+/* What a plan says. */
+struct told {
+    size_t statements, refills;
+};
+
 static void count_statement(void *context, const char *text)
 {
+    struct told *told = context;
     size_t len = strlen(text);
     assert_true(len > 0 && text[len - 1] != '\n');
-    ++*(size_t *)context;
+    told->statements++;
+}
+
+static void count_refill(void *context)
+{
+    struct told *told = context;
+    told->refills++;
+}
+
+/* A sink of its own, as `upsink plan` has. */
+static bool plan(struct fixture *fixture, struct told *told)
+{
+    struct upsink_printer printer = {told, count_statement, count_refill};
+    struct fixture *twin = fixture_twin(fixture);
+    void *state = twin;
+    *told = (struct told){0, 0};
+    assert_true(suite.type->open(&twin->sink, &twin->view, NULL, &twin->err));
+    bool done = suite.type->prepare(twin->sink, &printer, &twin->err);
+    fixture->err = twin->err;
+    fixture_teardown(&state);
+    return done;
 }
 
 static void a_target_belongs_to_one_view(void **state)
@@ -57,43 +83,42 @@ static void a_table_of_another_shape_is_refused(void **state)
 static void nothing_is_created_where_that_is_forbidden(void **state)
 {
     struct fixture *fixture = *state;
-    size_t missing = 0;
-    struct upsink_printer printer = {&missing, count_statement};
+    struct told told;
     fixture->view.create = false;
-    if (try_open(fixture))
-        fail_msg("a target that was not there was made");
-    fixture->view.create = true;
+    assert_refused(fixture, "target_missing");
+    /* A plan says so, too, and what is missing. */
+    assert_false(plan(fixture, &told));
+    assert_string_equal(fixture->err.code, "target_missing");
+    assert_true(told.statements > 0);
+    assert_refused(fixture, "target_missing");
     fixture_close(fixture);
-    assert_true(suite.type->open(&fixture->sink, &fixture->view, NULL, &fixture->err));
-    assert_true(suite.type->prepare(fixture->sink, &printer, &fixture->err));
-    assert_true(missing > 0);
     /* What is there already needs nothing made. */
-    assert_true(suite.type->prepare(fixture->sink, NULL, &fixture->err));
+    fixture->view.create = true;
+    fixture_open(fixture);
     fixture->view.create = false;
     assert_true(try_open(fixture));
+    assert_true(plan(fixture, &told));
     assert_int_equal(fixture_apply(fixture, make_upsert(fixture, "a", 1)), UPSINK_APPLIED);
 }
 
 static void a_plan_prints_what_is_missing_and_changes_nothing(void **state)
 {
     struct fixture *fixture = *state;
-    size_t before = 0, again = 0, after = 0;
-    struct upsink_printer printer = {&before, count_statement};
+    struct told told, again;
+    assert_true(plan(fixture, &told));
+    assert_true(told.statements > 0);
+    assert_int_equal(told.refills, 1);
+    assert_true(plan(fixture, &again));
+    assert_memory_equal(&told, &again, sizeof told);
+    /* The program looks with the sink that it prepares next. */
+    struct upsink_printer printer = {&again, count_statement, count_refill};
     assert_true(suite.type->open(&fixture->sink, &fixture->view, NULL, &fixture->err));
     assert_true(suite.type->prepare(fixture->sink, &printer, &fixture->err));
-    printer.context = &again;
-    assert_true(suite.type->prepare(fixture->sink, &printer, &fixture->err));
-    assert_true(before > 0);
-    assert_int_equal(before, again);
     assert_true(suite.type->prepare(fixture->sink, NULL, &fixture->err));
     assert_int_equal(fixture_apply(fixture, make_upsert(fixture, "a", 1)), UPSINK_APPLIED);
-    printer.context = &after;
-    assert_true(suite.type->prepare(fixture->sink, &printer, &fixture->err));
-    assert_int_equal(after, 0);
-    fixture_close(fixture);
-    assert_true(suite.type->open(&fixture->sink, &fixture->view, NULL, &fixture->err));
-    assert_true(suite.type->prepare(fixture->sink, &printer, &fixture->err));
-    assert_int_equal(after, 0);
+    assert_true(plan(fixture, &told));
+    assert_int_equal(told.statements, 0);
+    assert_int_equal(told.refills, 0);
 }
 
 /* The state in which every test of a lost target begins: offsets up to 10 are done. */
@@ -149,9 +174,14 @@ static void fill_again(struct fixture *fixture)
 static void harm_while_closed(struct fixture *fixture, bool (*harm)(struct fixture *fixture))
 {
     struct upsink_position before = fill(fixture);
+    struct told told;
     fixture_close(fixture);
+    assert_true(plan(fixture, &told));
+    assert_int_equal(told.refills, 0);
     if (!harm(fixture))
         return;
+    assert_true(plan(fixture, &told));
+    assert_int_equal(told.refills, 1);
     fixture_open(fixture);
     assert_absent(fixture, "key-0");
     assert_reset(fixture, &before);

@@ -5,6 +5,7 @@
     connect()           something to pass to snapshot, again and again, and to close()
     snapshot(connection)   {key: (version, offset, generation)} of the live entities, all at one instant, and nothing that a crash of
                         the server could still take back
+    drop()              takes away what stands there, alone (not in OpenSearch)
     server              to be killed and restarted; SQLite has none
     transactional       rows and positions are one transaction: no record counts twice, whoever was killed
     refuse_notes()      makes the store refuse entities with a `note` that has a NUL; gives the settings that a view needs for that,
@@ -46,6 +47,9 @@ def unique(prefix):
 
 class SqlTarget:
     transactional = True
+
+    def drop(self):
+        self.query(f"DROP TABLE {self.table}")
 
     def snapshot(self, connection):
         cursor = connection.cursor()
@@ -158,6 +162,9 @@ class RedisTarget(DocumentTarget):
     def keys(self):
         return list(self.client.scan_iter(match=self.prefix + "*", count=1000))
 
+    def drop(self):
+        self.client.delete(*self.keys())
+
     def row(self, doc, packed):
         has_version, _, deleted, generation, partition, version, _, _, offset, _, topic, event_id, _ = \
             struct.unpack(">BBBQIQIIQQHII", packed[:57])
@@ -187,6 +194,9 @@ class MongodbTarget(DocumentTarget):
 
     def connect(self):
         return pymongo.MongoClient(self.base, serverSelectionTimeoutMS=5000, socketTimeoutMS=10000)
+
+    def drop(self):
+        self.orders.drop()
 
     def read(self, connection):
         answer = connection.get_default_database().command(

@@ -31,6 +31,9 @@ def test_until_end_reads_several_partitions_an_empty_one_among_them(make_view, t
     view.assert_converged()
     assert sum(max(0, o) for o in view.committed()) == 900
     assert "dead-letter" not in process.errors
+    (books,) = [line for line in process.errors.splitlines() if 'msg="done: the end was reached"' in line]
+    counts = {name: int(value) for name, value in (word.split("=") for word in books.split(f"view={view.name} ")[1].split())}
+    assert counts.pop("consumed") == 900 == sum(counts.values()) and counts["upserts"] >= 100
     # And again, with nothing to do.
     begin = time.monotonic()
     view.run_to_end()

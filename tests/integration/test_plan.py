@@ -8,6 +8,7 @@ import confluent_kafka
 import pytest
 
 import harness
+import views
 from harness import UPSINK, order_event
 
 
@@ -236,3 +237,32 @@ def test_aborted_transactions_are_not_among_the_records(kafka):
         producer.commit_transaction() if commit else producer.abort_transaction()
     status, output, _ = plan("-o", "json", brokers=kafka.brokers, topic=topic, sink="stdout:")
     assert status == 0 and [r["key"] for r in lines(output, "record")] == ["committed"]
+
+
+def test_a_target_that_was_dropped_is_said_to_be_filled_again(make_view, quick_target, tmp_path):
+    view = make_view(quick_target, rules=views.VERSIONED)
+    view.produce([{"key": "a", "value": views.event("a", 1)}, {"key": "b", "value": views.event("b", 1)}])
+    view.run_to_end()
+    config = tmp_path / "view.json"
+    config.write_text(json.dumps(view.config()))
+    assert "go on where it stopped, with nothing to catch up on" in plan_of(config)
+    quick_target.drop()
+    assert "read 2 records from the beginning" in plan_of(config)
+
+
+def plan_of(config):
+    done = subprocess.run([UPSINK, "plan", "-c", config], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=60 * harness.PATIENCE, check=True)
+    return done.stdout.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize("command", [["run", "--until-end"], ["plan"]], ids=["run", "plan"])
+def test_two_views_into_one_target_are_refused_before_anything_is_done(kafka, tmp_path, command):
+    sink = f"sqlite:{tmp_path}/both.db"
+    config = tmp_path / "both.json"
+    config.write_text(json.dumps({"kafka": {"bootstrap.servers": kafka.brokers}, "views": {
+        "orders": {"topic": "o", "sink": sink, "table": "t"}, "returns": {"topic": "r", "sink": f"{sink}?table=t"}}}))
+    done = subprocess.run([UPSINK, *command, "-c", config], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=60 * harness.PATIENCE, check=False)
+    assert done.returncode == 2 and not (tmp_path / "both.db").exists()
+    assert "the views orders and returns both write into" in done.stderr and "both.db table t" in done.stderr

@@ -23,7 +23,7 @@ def filled_view(make_view, target):
 
 
 def drop(target):
-    target.query(f"DROP TABLE {target.table}")
+    target.drop()
 
 
 def drop_all(target):

@@ -129,6 +129,15 @@ bool target_enter(struct upsink_sink *sink, struct place *place, struct upsink_e
     return done;
 }
 
+static bool fail_missing(struct upsink_sink *sink, const char *path, struct upsink_error *err)
+{
+    return upsink_fail(
+        err, UPSINK_ERR_FATAL, "target_missing",
+        "there is no directory %s/%s, or not all that belongs to it, and `create: never` forbids "
+        "to make it",
+        sink->directory, path);
+}
+
 /* Makes one directory if it is missing, or says so. With a plan, *made stays -1 where it would be made. */
 static bool need_directory(struct upsink_sink *sink, const struct upsink_printer *plan, int base,
                            const char *path, int *made, struct upsink_error *err)
@@ -149,9 +158,7 @@ static bool need_directory(struct upsink_sink *sink, const struct upsink_printer
         return true;
     }
     if (!sink->view->create)
-        return upsink_fail(err, UPSINK_ERR_FATAL, "target_missing",
-                           "there is no directory %s/%s, and `create: never` forbids to make it",
-                           sink->directory, path);
+        return fail_missing(sink, path, err);
     if (mkdirat(base, path, 0777) == 0)
         *made = disk_open_directory(base, path);
     return *made >= 0 || disk_fail(err, "make a directory for", sink->description);
@@ -207,7 +214,7 @@ static bool settle_owner(struct upsink_sink *sink, const struct upsink_printer *
     if (done && owner.number && known && !emptied) {
         sink->number = plan ? sink->number : owner.number;
     } else if (done && plan) {
-        plan->print(plan->context, "fill the folder from the beginning of the topic");
+        plan->refill(plan->context);
     } else if (done) {
         done = make_target(sink, place, err);
     }
@@ -234,7 +241,13 @@ bool target_prepare(struct upsink_sink *sink, const struct upsink_printer *plan,
     done = done && need_directory(sink, plan, place.base, side, &place.fences, err);
     bool known = done && faccessat(place.base, positions, F_OK, 0) == 0;
     done = done && need_directory(sink, plan, place.base, positions, &place.positions, err);
-    done = done && (place.fences < 0 || settle_owner(sink, plan, &place, known, err));
+    bool missing = place.rows < 0 || place.fences < 0 || place.positions < 0; /* only in a plan */
+    if (done && place.fences < 0)
+        plan->refill(plan->context);
+    else
+        done = done && settle_owner(sink, plan, &place, known, err);
+    if (done && missing && !sink->view->create)
+        done = fail_missing(sink, sink->folder_name, err);
     target_leave(&place);
     return done;
 }

@@ -107,10 +107,10 @@ static bool prepare_locked(struct upsink_sink *sink, bool really, struct upsink_
         (strcmp(table->view, sink->view->name) != 0 || strcmp(table->topic, sink->view->topic) != 0))
         return upsink_fail(err, UPSINK_ERR_FATAL, "target_taken", "%s belongs to the view %s of topic %s",
                            sink->description, table->view, table->topic);
-    if (!really)
-        return true;
     if (table->lost && !sink->view->create)
         return upsink_fail(err, UPSINK_ERR_FATAL, "target_missing", "there is no %s", sink->description);
+    if (!really)
+        return true;
     store->count.prepares++;
     if (table->lost || !table->view)
         reset_marks(store, sink->view->name);
@@ -130,10 +130,12 @@ static bool prepare_locked(struct upsink_sink *sink, bool really, struct upsink_
 static bool prepare(struct upsink_sink *sink, const struct upsink_printer *plan, struct upsink_error *err)
 {
     pthread_mutex_lock(&store_lock);
-    bool lost = table_of(sink)->lost, done = prepare_locked(sink, !plan, err);
-    pthread_mutex_unlock(&store_lock);
-    if (done && plan && lost)
+    if (plan && table_of(sink)->lost) {
         plan->print(plan->context, "make the fake table");
+        plan->refill(plan->context);
+    }
+    bool done = prepare_locked(sink, !plan, err);
+    pthread_mutex_unlock(&store_lock);
     return done;
 }
 

@@ -376,17 +376,24 @@ static void gather(void *context, const char *text)
     strcat(context, "\n");
 }
 
+static void gather_refill(void *context)
+{
+    strcat(context, "-- filled from the beginning\n"); /* may be among what is run by hand */
+}
+
 static void a_plan_changes_nothing_and_its_statements_are_all_that_is_needed(void **state)
 {
     char statements[8192] = "", again[8192] = "";
     struct desk *desk = *state;
-    struct upsink_printer printer = {statements, gather}, second = {again, gather};
+    struct upsink_printer printer = {statements, gather, gather_refill},
+                          second = {again, gather, gather_refill};
     sql(desk, "DROP SCHEMA %s", desk->schema);
     desk->view.delete_mode = UPSINK_DELETE_SOFT;
     need(desk, try_open(desk), "open");
     need(desk, type->prepare(desk->sink, &printer, &desk->err), "plan");
     assert_says(statements, "CREATE SCHEMA");
     assert_says(statements, "deleted_at timestamptz");
+    assert_says(statements, "-- filled from the beginning");
     assert_string_equal(sql(desk, "SELECT count(*) FROM pg_namespace WHERE nspname = '%s'", desk->schema),
                         "0");
     desk->view.create = false;
@@ -429,7 +436,7 @@ static void a_role_without_rights_is_told_which_it_needs(void **state)
     /* What the message offers instead. */
     desk_close(desk);
     char url[600], statements[8192] = "";
-    struct upsink_printer printer = {statements, gather};
+    struct upsink_printer printer = {statements, gather, gather_refill};
     snprintf(url, sizeof url, "%s", desk->url);
     snprintf(desk->url, sizeof desk->url, "%s", server_url());
     need(desk, try_open(desk), "open");

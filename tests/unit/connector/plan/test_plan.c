@@ -83,7 +83,7 @@ static void add_problem(struct scene *scene, enum upsink_error_class cls, const 
 static void a_new_view_reads_everything(void **state)
 {
     struct scene *scene = *state;
-    scene->plan.target_is_new = true;
+    scene->plan.refills = true;
     scene->plan.statement_count = 3;
     expect_sentence(
         scene,
@@ -106,7 +106,7 @@ static void tables_that_are_gone_are_filled_from_the_beginning(void **state)
     struct scene *scene = *state;
     commit(scene, 0, 90, true);
     commit(scene, 1, 60, true);
-    scene->plan.target_is_new = true;
+    scene->plan.refills = true;
     expect_sentence(scene, "run would read 150 records from the beginning of 2 partitions.");
     assert_non_null(strstr(scene->partitions[0].remark, "lost what it held"));
 }
