@@ -261,6 +261,18 @@ static bool is_full(const struct worker *worker)
            atomic_load(&worker->view->halted);
 }
 
+/* How many records to take at once: as many as the batch has room for if they are like those before. */
+static size_t chunk_size(const struct worker *worker)
+{
+    const struct view_config *settings = worker->view->settings;
+    const struct batch *batch = &worker->batch;
+    size_t room = settings->batch_max_records - batch->entity_count;
+    size_t bytes =
+        (settings->batch_max_bytes - batch->bytes) / (batch->bytes / (batch->record_count + 1) + 1);
+    size_t fits = bytes < room ? bytes + 1 : room;
+    return fits < VIEW_CHUNK ? fits : VIEW_CHUNK;
+}
+
 /* Wakes the fetcher for the next lane that has more to come. */
 static void ask_for_more(struct worker *worker)
 {
@@ -284,9 +296,7 @@ static void fill_batch(struct worker *worker)
     int64_t deadline = clock_monotonic_us() + worker->view->settings->batch_linger_us;
     bool asked = false;
     while (!is_full(worker) && !is_stopping(worker) && !(worker->doubts && worker->batch.record_count == 0)) {
-        size_t room = worker->view->settings->batch_max_records - worker->batch.entity_count;
-        size_t wanted = room < VIEW_CHUNK ? room : VIEW_CHUNK;
-        ssize_t count = rd_kafka_consume_batch_queue(worker->queue, 0, worker->chunk, wanted);
+        ssize_t count = rd_kafka_consume_batch_queue(worker->queue, 0, worker->chunk, chunk_size(worker));
         worker->now_us = worker_clock(worker);
         for (ssize_t i = 0; i < count; i++)
             take_message(worker, worker->chunk[i]);

@@ -142,6 +142,23 @@ static bool check_foreign(struct upsink_sink *sink, struct upsink_error *err)
     return done;
 }
 
+/* A user may do with the keys under the prefix what he may not with others: what is not there is deleted. */
+static bool check_rights(struct upsink_sink *sink, struct upsink_error *err)
+{
+    char id[RD_ID_SIZE];
+    if (!make_id(id, err))
+        return false;
+    buf_clear(&sink->scratch);
+    buf_printf(&sink->scratch, "%s%s", sink->settings.prefix, id);
+    if (sink->scratch.failed)
+        return rd_fail_memory(err);
+    rd_command(sink, "DEL", sink->scratch.data, NULL);
+    redisReply *reply = rd_answer(sink, "write under the prefix", err);
+    bool done = reply != NULL;
+    rd_reply_free(&reply);
+    return done;
+}
+
 /* --- plan -------------------------------------------------------------------------------------------- */
 
 /* Reads the target's registration: *there tells whether it has one. */
@@ -245,7 +262,7 @@ bool rd_prepare(struct upsink_sink *sink, const struct upsink_printer *plan, str
 {
     bool there = false;
     if (!rd_connect(sink, err) || !name_keys(sink, err) || !read_target(sink, &there, err) ||
-        (!there && !check_foreign(sink, err)))
+        !check_rights(sink, err) || (!there && !check_foreign(sink, err)))
         return false;
     if (plan)
         return print_plan(sink, there, plan, err);

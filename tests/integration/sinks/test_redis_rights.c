@@ -88,6 +88,9 @@ static void a_user_without_rights_is_refused_and_may_come_back(void **state)
     set_rights(desk, RIGHTS " -eval");
     assert_refused(desk, "permission_denied");
     set_rights(desk, RIGHTS);
+    ask("ACL SETUSER writer resetkeys ~_upsink:* ~others:*");
+    assert_refused(desk, "permission_denied");
+    set_rights(desk, RIGHTS);
     desk_open(desk);
     apply(desk, upsert("a", "{\"n\":1}", 1));
     /* Keys, commands, login: what was refused is applied when it may be. */
