@@ -101,10 +101,11 @@ int64_t source_cached_low(struct source *source, const char *topic, int32_t part
 /* Committed offset of the group, -1 none or not known. */
 int64_t source_committed(struct source *source, const char *topic, int32_t partition);
 
-/* Reads the partition from the offset on, into the queue; what was fetched before is dropped. OUTAGE where it
- * is not ours any more, or just being given back. */
-UPSINK_NODISCARD bool source_open(struct source *source, const char *topic, int32_t partition, int64_t offset,
-                                  rd_kafka_queue_t *queue, struct upsink_error *err);
+/* Reads the lane's partition from what it expects next, into the queue; what was fetched before is dropped.
+ * OUTAGE where it is not ours any more, or just being given back: a lane that was revoked must not take the
+ * records from the one that follows it. */
+UPSINK_NODISCARD bool source_open(struct source *source, const struct lane *lane, rd_kafka_queue_t *queue,
+                                  struct upsink_error *err);
 
 /* Room was made in a queue that may have been full, and the partition has more: librdkafka before 2.2 looks
  * again only once a second, unless something wakes its broker thread. Cheap; nothing where the library can do

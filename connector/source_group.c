@@ -157,18 +157,20 @@ static rd_kafka_resp_err_t take_code(rd_kafka_error_t *error)
     return code;
 }
 
-bool source_open(struct source *source, const char *topic, int32_t partition, int64_t offset,
-                 rd_kafka_queue_t *queue, struct upsink_error *err)
+bool source_open(struct source *source, const struct lane *lane, rd_kafka_queue_t *queue,
+                 struct upsink_error *err)
 {
-    rd_kafka_topic_partition_list_t *list = source_list_of(topic, partition, offset);
+    rd_kafka_topic_partition_list_t *list = source_list_of(lane->topic, lane->partition, lane->expected);
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST;
     pthread_mutex_lock(&source->owned_lock);
-    struct owned *owned = source->giving_back ? NULL : find_owned(source, topic, partition);
+    /* Lanes are revoked while this says so. */
+    bool is_ours = !source->giving_back && !atomic_load(&lane->revoked);
+    struct owned *owned = is_ours ? find_owned(source, lane->topic, lane->partition) : NULL;
     if (owned) {
         code = owned->open ? take_code(rd_kafka_incremental_unassign(source->consumer, list))
                            : RD_KAFKA_RESP_ERR_NO_ERROR;
         owned->open = false;
-        list->elems[0].offset = offset;
+        list->elems[0].offset = lane->expected;
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
             code = take_code(rd_kafka_incremental_assign(source->consumer, list));
         owned->open = code == RD_KAFKA_RESP_ERR_NO_ERROR;

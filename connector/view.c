@@ -273,6 +273,7 @@ struct view *view_create(const struct config *config, const struct view_config *
     view->until_end = until_end;
     pthread_mutex_init(&view->lock, NULL);
     pthread_mutex_init(&view->dlq_lock, NULL);
+    pthread_mutex_init(&view->prepare_lock, NULL);
     condition_init(&view->changed);
     view_share_window_budget(view);
     struct source_handler handler = {view, view_route_partition, view_take_partition, view_give_partitions};
@@ -369,5 +370,6 @@ void view_destroy(struct view *view)
     pthread_cond_destroy(&view->changed);
     pthread_mutex_destroy(&view->lock);
     pthread_mutex_destroy(&view->dlq_lock);
+    pthread_mutex_destroy(&view->prepare_lock);
     free(view);
 }

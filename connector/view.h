@@ -75,6 +75,7 @@ struct view {
     struct dlq_kafka kafka;
     struct dlq_writer *dlq;
     pthread_mutex_t dlq_lock;
+    pthread_mutex_t prepare_lock; /* of the first preparation */
     bool dlq_open;
     struct metrics_view *metrics;
     pthread_t thread;

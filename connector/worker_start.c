@@ -36,9 +36,15 @@ bool worker_prepare(struct worker *worker, struct upsink_error *err)
     struct view *view = worker->view;
     if (worker->prepared)
         return true;
-    if (!view->type->prepare(worker->sink, NULL, err))
-        return fail_to_prepare(view, err);
-    worker->prepared = true;
+    /* One makes the target, so that the others find it whole. */
+    bool first = !atomic_load(&view->ever_prepared);
+    if (first)
+        pthread_mutex_lock(&view->prepare_lock);
+    worker->prepared = view->type->prepare(worker->sink, NULL, err) || fail_to_prepare(view, err);
+    if (first)
+        pthread_mutex_unlock(&view->prepare_lock);
+    if (!worker->prepared)
+        return false;
     atomic_store(&view->ever_prepared, true);
     return true;
 }
@@ -176,7 +182,7 @@ bool worker_start_lane(struct worker *worker, struct lane *lane, struct upsink_e
 
 bool worker_open_lane(struct worker *worker, struct lane *lane, struct upsink_error *err)
 {
-    if (!source_open(worker->view->source, lane->topic, lane->partition, lane->expected, worker->queue, err))
+    if (!source_open(worker->view->source, lane, worker->queue, err))
         return false;
     lane->state = lane->expected < lane->start ? LANE_WARMING : LANE_ACTIVE;
     lane->heard_us = worker_clock(worker);

@@ -40,9 +40,20 @@ struct flight {
     size_t bytes;
 };
 
+/* A producer that may write nowhere is denied its number already, and fails as a whole. */
+static rd_kafka_resp_err_t find_cause(rd_kafka_t *rk, rd_kafka_resp_err_t code)
+{
+    bool given_up = code == RD_KAFKA_RESP_ERR__FATAL || code == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
+                    code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
+    rd_kafka_resp_err_t fatal =
+        given_up && rk ? rd_kafka_fatal_error(rk, NULL, 0) : RD_KAFKA_RESP_ERR_NO_ERROR;
+    bool denied = fatal == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED ||
+                  fatal == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+    return denied ? fatal : code;
+}
+
 static void take_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 {
-    (void)rk;
     struct dlq_writer *writer = opaque;
     pthread_mutex_lock(&writer->lock);
     struct flight flight = *(struct flight *)message->_private;
@@ -56,7 +67,7 @@ static void take_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
     } else {
         /* Not rd_kafka_message_errstr: for producers that is the payload. */
         struct upsink_error failure;
-        dlq_fault_set(message->err, writer->topic, NULL, &failure);
+        dlq_fault_set(find_cause(rk, message->err), writer->topic, NULL, &failure);
         dlq_ticket_settle(flight.ticket, flight.index, &failure);
     }
 }
@@ -319,6 +330,7 @@ static bool launch(struct dlq_writer *writer, const rd_kafka_message_t *original
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__FATAL;
     if (writer->rk && !writer->broken)
         code = produce(writer, original, partition, headers, flight);
+    code = find_cause(writer->rk, code);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         writer->bytes += flight->bytes;
     pthread_mutex_unlock(&writer->lock);

@@ -51,8 +51,8 @@ def run(words, timeout=900, **environment):
         return -1, f"timed out after {timeout} s\n{late.stdout or ''}"
 
 
-def run_cmocka(binary, label, *args, only=None, **environment):
-    """Counts the cases of a cmocka program; one that dies counts as a failure of its own."""
+def run_cmocka(binary, label, *args, only=None, not_asked=frozenset(), **environment):
+    """Counts the cases of a cmocka program; one that dies, or skips others than `not_asked`, counts as a failure of its own."""
     if only:
         environment["CMOCKA_TEST_FILTER"] = f"*{only}*"
     status, output = run([binary, *args], CMOCKA_MESSAGE_OUTPUT="STDOUT", **environment)
@@ -63,6 +63,9 @@ def run_cmocka(binary, label, *args, only=None, **environment):
             count(f"{label}: {name}", True)
     for name in bad:
         count(f"{label}: {name}", False, output)
+    skipped = set(re.findall(r"\[  SKIPPED \] ([A-Za-z_]\w*)", output))
+    if not only and skipped != not_asked or skipped - not_asked:
+        count(f"{label} (skipped {', '.join(sorted(skipped ^ not_asked))})", False, output)
     if status != 0 and not bad:
         count(f"{label} (exit status {status})", False, output)
     if not good and not bad and not only:
@@ -100,8 +103,15 @@ class Server:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
+# What a store has not: a prefix in Redis can't be replaced by another of that name, and takes any text.
+REPLACED = {"a_table_that_was_replaced_while_closed_is_filled_again", "a_table_that_is_replaced_while_open_is_noticed"}
+REFUSED = {"a_refused_change_costs_itself_alone", "refused_changes_may_stand_anywhere", "a_batch_may_be_refused_whole",
+           "a_good_change_can_follow_a_refused_one", "a_refused_change_leaves_the_fence_alone"}
+NOT_ASKED = {"redis": REPLACED | REFUSED, "redis hash": REPLACED | REFUSED}
+
+
 def ask_contract(name, url, only, *options):
-    run_cmocka(BUILD / "tests/contract/suite", f"contract {name}", "--sink", url, *options, only=only,
+    run_cmocka(BUILD / "tests/contract/suite", f"contract {name}", "--sink", url, *options, only=only, not_asked=NOT_ASKED.get(name, frozenset()),
                UPSINK_PLUGIN_PATH=f"{BUILD}/sinks:{BUILD}/tests/contract")
 
 

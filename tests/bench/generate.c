@@ -2,12 +2,12 @@
  *
  * --brokers B --topic T [--events N] [--keys K] [--partitions P] [--seed S] [--zipf s] [--duplicates
  * share] [--late share] [--ties share] [--tombstones share] [--poison share] [--codec none|gzip|zstd|…]
- * [--pad BYTES] [--rate EVENTS/S] [--expected FILE] [-X librdkafka.property=value]
+ * [--pad BYTES] [--rate EVENTS/S] [--expected FILE] [--existing 1] [-X librdkafka.property=value]
  *
- * The topic is created, and must not exist. Equal options give equal records, but with --rate:
- * there the times are those of the clock. --pad fills every value up with spaces, for topics that
- * compress well. A line of the expected file: key, orderId, live|deleted, event id, lastUpdated,
- * event id of the key's last record; tab-separated, "-" where there is none. */
+ * The topic is created, and must not exist unless --existing says so. Equal options give equal records, but
+ * with --rate: there the times are those of the clock. --pad fills every value up with spaces, for topics
+ * that compress well. A line of the expected file: key, orderId, live|deleted, event id, lastUpdated, event
+ * id of the key's last record; tab-separated, "-" where there is none. */
 #include "bench.h"
 
 #include "connector/demo/order_events.h"
@@ -22,6 +22,7 @@ struct settings {
     int partitions;
     size_t pad;
     double rate;
+    bool existing;
     struct order_events_options orders;
 };
 
@@ -176,6 +177,7 @@ int main(int argc, char **argv)
     settings.codec = bench_text(&args, "codec", "none");
     settings.pad = (size_t)bench_number(&args, "pad", 0);
     settings.rate = bench_number(&args, "rate", 0);
+    settings.existing = bench_number(&args, "existing", 0) > 0;
     settings.expected = bench_text(&args, "expected", "");
     settings.orders = (struct order_events_options){.seed = (uint64_t)bench_number(&args, "seed", 1),
                                                     .orders = (uint32_t)bench_number(&args, "keys", 100000),
@@ -194,7 +196,8 @@ int main(int argc, char **argv)
     rd_kafka_t *kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
     if (!kafka)
         bench_die("%s", reason);
-    create_topic(kafka, &settings);
+    if (!settings.existing)
+        create_topic(kafka, &settings);
     run(kafka, &settings);
     rd_kafka_destroy(kafka);
     return 0;

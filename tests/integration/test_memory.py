@@ -2,7 +2,6 @@
 
 import subprocess
 import time
-import uuid
 
 import harness
 import pytest
@@ -13,9 +12,9 @@ LIMIT_MB = 2560 if harness.SANITIZED else 256
 
 
 def generate(view, **options):
-    """Fills the view's topic, which is not there yet, with order events, by the generator of the benchmarks."""
+    """Fills the view's topic with order events, by the generator of the benchmarks."""
     words = [harness.BUILD / "tests" / "bench" / "generate", "--brokers", view.kafka.brokers, "--topic", view.topic,
-             "--partitions", view.partitions]
+             "--partitions", view.partitions, "--existing", 1]
     for name, value in options.items():
         words += [("-" if len(name) == 1 else "--") + name, value]
     subprocess.run([str(w) for w in words], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=300)
@@ -31,7 +30,7 @@ def slow_down(table, seconds):
 
 def default_view(make_view, target, partitions):
     """Nothing but defaults: only the topic, the sink and the broker are named."""
-    view = make_view(target, topic=f"m-{uuid.uuid4().hex[:8]}", partitions=partitions)
+    view = make_view(target, partitions=partitions, topic_config={"retention.ms": "-1"})
     view.settings = {"topic": view.topic, "sink": target.url, "version": "/data/lastUpdated"}
     view.kafka_properties = {"bootstrap.servers": view.kafka.brokers, "topic.metadata.refresh.interval.ms": "1000"}
     return view
