@@ -9,6 +9,7 @@
     transactional       rows and positions are one transaction: no record counts twice, whoever was killed
     refuse_notes()      makes the store refuse entities with a `note` that has a NUL; gives the settings that a view needs for that,
                         or None where the store refuses nothing of the kind
+    lose(key)           one row and its fence go, as where a server comes back without its last writes; only without transactions
 """
 
 import contextlib
@@ -172,6 +173,11 @@ class RedisTarget(DocumentTarget):
     def refuse_notes(self):
         return None
 
+    def lose(self, key):
+        target = self.client.hget(f"_upsink:target:{self.prefix}", "id").decode()
+        self.client.hdel(f"_upsink:fences:{target}", self.prefix + key)
+        self.client.delete(self.prefix + key)
+
 
 class MongodbTarget(DocumentTarget):
     """A collection of a database of its own. Read as the majority has it: other reads may see what a crash takes back."""
@@ -196,6 +202,9 @@ class MongodbTarget(DocumentTarget):
     def refuse_notes(self):
         self.db.create_collection("orders", validator={"note": {"$exists": False}})
         return {}
+
+    def lose(self, key):
+        self.orders.delete_one({"_id": key})
 
 
 class NoAnswer(OSError):
@@ -253,3 +262,6 @@ class OpensearchTarget(DocumentTarget):
 
     def refuse_notes(self):
         return {"elasticsearch": {"mappings": '{"dynamic": false, "properties": {"note": {"type": "long"}}}'}}
+
+    def lose(self, key):
+        self.ask("DELETE", f"{self.name}/_doc/{key}")
