@@ -4,7 +4,7 @@
 #
 # Environment: ELASTICSEARCH_MAJOR (7, or 8; for restart too). ELASTICSEARCH_TLS: a directory with ca.crt, server.crt and
 # server.key, for localhost; HTTP goes over TLS then, and ELASTICSEARCH_URL begins with elasticsearch+https.
-# API keys can be made in 7, with elasticsearch-analysis.
+# API keys can be made with the help of elasticsearch-analysis.
 # Users are in files, since this layout can't make the index that others are kept in: `admin`, a superuser; `writer` and
 # `reader`, with roles of these names in DIR/home/config/roles.yml, which may be changed (noticed within 5 s).
 # DIR/env: ELASTICSEARCH_URL, with `admin`; ELASTICSEARCH_PORT ELASTICSEARCH_PID
@@ -64,13 +64,10 @@ PROPERTIES
 
 prepare_home() {
     local user java_home
-    if [ "$ELASTICSEARCH_MAJOR" = 7 ]; then
-        with_cache_lock "$SERVER" build_analysis
-        cp -r "$ANALYSIS_HOME" "$1/modules/security-index-analysis"
-    fi
+    with_cache_lock "$SERVER" build_analysis
+    cp -r "$ANALYSIS_HOME" "$1/modules/security-index-analysis"
     if [ -n "${ELASTICSEARCH_TLS:-}" ]; then
-        cp "$ELASTICSEARCH_TLS"/{ca.crt,server.crt,server.key} "$1/config/"
-        SEARCH_CA=$1/config/ca.crt
+        take_certificate "$1" "$ELASTICSEARCH_TLS"
     fi
     java_home=$(dirname "$(dirname "$(readlink -f "$(command -v java)")")")
     SEARCH_USER=admin:secret-of-tests

@@ -126,6 +126,6 @@ static const struct CMUnitTest tests[] = {
 
 int main(void)
 {
-    server_script = "elasticsearch";
+    choose_server("elasticsearch");
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
