@@ -344,7 +344,7 @@ static bool settle(struct preparation *work, bool *done, struct upsink_error *er
     return true;
 }
 
-/* Where that may not be asked it is what servers have by default. */
+/* The first question of all. Where that may not be asked it is what servers have by default. */
 static bool read_limits(struct upsink_sink *sink, struct upsink_error *err)
 {
     struct es_reply reply;
@@ -359,6 +359,21 @@ static bool read_limits(struct upsink_sink *sink, struct upsink_error *err)
     while (sink->bulk_bytes > ES_BULK_BYTES_LEAST && (int64_t)sink->bulk_bytes > sink->request_max / 2)
         sink->bulk_bytes /= 2;
     return true;
+}
+
+/* Elasticsearch listens before its index .security can be read, and refuses its users and API keys until
+ * then. */
+static bool log_in(struct upsink_sink *sink, struct upsink_error *err)
+{
+    static const int pauses_ms[] = {100, 200, 300, 400, 500, 500};
+    for (size_t i = 0; i < sizeof pauses_ms / sizeof *pauses_ms; i++) {
+        if (read_limits(sink, err))
+            return true;
+        if (strcmp(err->code, "credentials_refused") != 0 || es_is_stopping(sink))
+            return false;
+        es_sleep(pauses_ms[i]);
+    }
+    return read_limits(sink, err);
 }
 
 static bool print_lost(struct preparation *work, struct upsink_error *err)
@@ -409,7 +424,7 @@ bool es_prepare(struct upsink_sink *sink, const struct upsink_printer *plan, str
     /* Each request may take as long as `timeout` says, and there are many: what was made stays, and the next
      * time goes on from there. */
     sink->prepare_by_us = clock_monotonic_us() + PREPARE_TIMEOUTS * es_timeout_us(sink);
-    good = read_limits(sink, err);
+    good = log_in(sink, err);
     for (int tries = 0; good && !done && tries < TRIES && clock_monotonic_us() < sink->prepare_by_us; tries++)
         good = try_prepare(&work, &done, err);
     sink->prepare_by_us = 0;

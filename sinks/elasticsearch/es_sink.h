@@ -100,6 +100,7 @@ bool es_fail_lost(struct upsink_sink *sink, struct upsink_error *err);
 /* OUTAGE where the sink is not prepared. */
 UPSINK_NODISCARD bool es_check_ready(const struct upsink_sink *sink, struct upsink_error *err);
 bool es_is_stopping(const struct upsink_sink *sink);
+void es_sleep(int ms);
 void es_log(const struct upsink_sink *sink, enum upsink_log_level level, const char *text);
 
 /* --- es_prepare.c, es_register.c, es_state.c ---------------------------------------------------------- */
