@@ -8,6 +8,8 @@
 
 enum { TRIES = 10, PREPARE_TIMEOUTS = 2 /* all of it may take so many */ };
 
+#define JUST_BACK_US (60 * CLOCK_SECOND)
+
 /* What is known of an index: {"aliases": {}, "mappings": {}, "settings": {}}. */
 struct look {
     json_t *info; /* NULL: not there */
@@ -362,18 +364,23 @@ static bool read_limits(struct upsink_sink *sink, struct upsink_error *err)
 }
 
 /* Elasticsearch listens before its index .security can be read, and refuses its users and API keys until
- * then. */
+ * then: a refusal is asked again, and that of a server that was away a moment ago is no last word. */
 static bool log_in(struct upsink_sink *sink, struct upsink_error *err)
 {
     static const int pauses_ms[] = {100, 200, 300, 400, 500, 500};
-    for (size_t i = 0; i < sizeof pauses_ms / sizeof *pauses_ms; i++) {
-        if (read_limits(sink, err))
-            return true;
-        if (strcmp(err->code, "credentials_refused") != 0 || es_is_stopping(sink))
+    size_t tries = 0, most = sizeof pauses_ms / sizeof *pauses_ms;
+    while (!read_limits(sink, err)) {
+        if (strcmp(err->code, "credentials_refused") != 0)
             return false;
-        es_sleep(pauses_ms[i]);
+        if (sink->away_at_us && clock_monotonic_us() < sink->away_at_us + JUST_BACK_US) {
+            err->cls = UPSINK_ERR_OUTAGE;
+            return false;
+        }
+        if (tries == most || es_is_stopping(sink))
+            return false;
+        es_sleep(pauses_ms[tries++]);
     }
-    return read_limits(sink, err);
+    return true;
 }
 
 static bool print_lost(struct preparation *work, struct upsink_error *err)
@@ -429,6 +436,8 @@ bool es_prepare(struct upsink_sink *sink, const struct upsink_printer *plan, str
         good = try_prepare(&work, &done, err);
     sink->prepare_by_us = 0;
     clear_looks(&work);
+    if (!good && err->cls == UPSINK_ERR_OUTAGE && strcmp(err->code, "credentials_refused") != 0)
+        sink->away_at_us = clock_monotonic_us();
     return good &&
            (done || upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_busy",
                                 "%s is prepared by others, or changed, at the same time", sink->description));

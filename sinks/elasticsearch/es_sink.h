@@ -57,7 +57,8 @@ struct upsink_sink {
         bool stopped;
     } progress;
     int64_t
-        prepare_by_us; /* then preparing is given up, however often the server answered; 0: not preparing */
+        prepare_by_us;  /* then preparing is given up, however often the server answered; 0: not preparing */
+    int64_t away_at_us; /* when preparing last met an outage; 0: never */
     size_t bulk_bytes;
     unsigned good_bulks; /* since it was halved */
 
