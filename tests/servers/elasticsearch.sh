@@ -12,6 +12,7 @@
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 SERVER=elasticsearch
+TITLE=Elasticsearch
 case ${ELASTICSEARCH_MAJOR:=7} in
 7) VERSION=7.17.28 SHA256=37004c9bd95165eb41b229204bbb9f311d8099d6db22ec22b2f019664f0a75ab ;;
 8) VERSION=8.17.0 SHA256=c3e814c3fa6b31ffaa2bad55c3aa2121fd595b3ffe08a7adf3a4579adbcb91d9 HAS_LAUNCHER=yes ;;

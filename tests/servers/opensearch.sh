@@ -10,6 +10,7 @@
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 SERVER=opensearch
+TITLE=OpenSearch
 VERSION=2.19.4
 SHA256=3902e642715210d1d9d7cbdcc8f5abd6f931d1d7a679cea3750937becf16c406
 COORDINATES=org.opensearch.distribution.integ-test-zip:opensearch:$VERSION:zip

@@ -1,6 +1,7 @@
 # What opensearch.sh and elasticsearch.sh share; sourced after lib.sh, not run. They set:
 #
 #   SERVER      opensearch or elasticsearch; DIR/env has its names in capitals
+#   TITLE       the same for people
 #   VERSION, SHA256, COORDINATES   of the distribution for integration tests (Maven Central), a zip
 #   JAVA_VARIABLE, TMP_VARIABLE, OPTIONS_VARIABLE   how the launcher calls them
 #   write_settings FILE            appends to its configuration
@@ -98,7 +99,7 @@ launch() {
     url="$SERVER${SEARCH_CA:++https}://${SEARCH_USER:+$SEARCH_USER@}$(search_host):$SEARCH_PORT"
     write_env "$dir" "${NAME}_URL" "$url" "${NAME}_PORT" "$SEARCH_PORT" "${NAME}_PID" "$SERVER_PID" SEARCH_URL "$url" \
         SEARCH_PORT "$SEARCH_PORT" SEARCH_TRANSPORT_PORT "$SEARCH_TRANSPORT_PORT" SEARCH_HEAP "$SEARCH_HEAP" SEARCH_USER "$SEARCH_USER" \
-        SEARCH_CA "$SEARCH_CA" SEARCH_VERSION "$SERVER $VERSION"
+        SEARCH_CA "$SEARCH_CA"
     echo "$url"
 }
 
@@ -119,6 +120,8 @@ start_server() {
     [ ${#AS_USER[@]} = 0 ] || chown -R nobody "$dir/home"
     launch "$dir"
 }
+
+server_version() { echo "$TITLE $VERSION${SEARCH_CA:+ with TLS}"; }
 
 restart_server() {
     become_unprivileged "$1"
