@@ -280,7 +280,7 @@ class User:
     def set_rights(self, cluster, actions):
         self.index.ask("PUT", f"{self.API}/roles/{self.name}", {
             "cluster_permissions": cluster,
-            "index_permissions": [{"index_patterns": [f"{self.index.name}*", ".upsink-*"], "allowed_actions": actions}]})
+            "index_permissions": [{"index_patterns": [self.index.name, f"{self.index.name}-readers", ".upsink-*"], "allowed_actions": actions}]})
 
 
 @on_opensearch
