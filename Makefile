@@ -49,7 +49,7 @@ BENCH_BIN = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
 CONTRACT = $(wildcard tests/contract/*.c)
 
 .DEFAULT_GOAL = all
-.PHONY: all install uninstall demo test check bench bench-latency asan tsan lint format docs deps clean help \
+.PHONY: all install install-contract uninstall demo test check bench bench-latency asan tsan lint format docs deps clean help \
         check-layers unit programs
 .SECONDARY:
 
@@ -179,6 +179,7 @@ docs: all ## man page and completions from the command table
 INSTALL  = install -D
 ROOM     = $(DESTDIR)$(prefix)
 SINK_ABI = $(shell sed -n 's/^\#define UPSINK_SINK_ABI //p' sinks/sink.h)
+EXAMPLE  = $(addprefix deploy/examples/files/,Makefile README.md files.c files.h target.c disk.c disk.h store.sh)
 HEADERS  = sinks/sink.h connector/base/error.h connector/base/slice.h
 install: all ## into $(DESTDIR)$(prefix)
 	$(INSTALL) -m 755 $(BUILD)/upsink $(ROOM)/bin/upsink
@@ -192,12 +193,21 @@ install: all ## into $(DESTDIR)$(prefix)
 	$(INSTALL) -m 644 deploy/completion/_upsink $(ROOM)/share/zsh/site-functions/_upsink
 	$(INSTALL) -m 644 schemas/definitions/upsink.schema.json $(ROOM)/share/upsink/upsink.schema.json
 
+	$(INSTALL) -m 644 sinks/README.md $(ROOM)/share/doc/upsink/sinks.md
+	$(INSTALL) -m 644 -t $(ROOM)/share/doc/upsink/examples/files $(filter-out %.sh,$(EXAMPLE))
+	$(INSTALL) -m 755 -t $(ROOM)/share/doc/upsink/examples/files $(filter %.sh,$(EXAMPLE))
+
+install-contract: $(BUILD)/tests/contract/suite ## what a sink must do, as a program to ask one of your own: upsink-contract
+	$(INSTALL) -m 755 $(BUILD)/tests/contract/suite $(ROOM)/bin/upsink-contract
+
 # Plugins that others put beside ours stay, and the directory with them.
 uninstall: ## what install put there
-	rm -f $(ROOM)/bin/upsink $(ROOM)/share/man/man1/upsink.1 $(ROOM)/lib/pkgconfig/upsink.pc
+	rm -f $(ROOM)/bin/upsink $(ROOM)/bin/upsink-contract $(ROOM)/share/man/man1/upsink.1 $(ROOM)/lib/pkgconfig/upsink.pc
 	rm -f $(ROOM)/share/bash-completion/completions/upsink $(ROOM)/share/zsh/site-functions/_upsink
 	rm -f $(patsubst sinks/%/,$(ROOM)/lib/upsink/libupsink_%.so,$(wildcard sinks/*/))
 	rm -f $(addprefix $(ROOM)/include/upsink/,$(notdir $(HEADERS))) $(ROOM)/share/upsink/upsink.schema.json
+	rm -f $(ROOM)/share/doc/upsink/sinks.md $(addprefix $(ROOM)/share/doc/upsink/examples/files/,$(notdir $(EXAMPLE)))
+	@for own in share/doc/upsink/examples/files share/doc/upsink/examples share/doc/upsink; do rmdir $(ROOM)/$$own 2>/dev/null || true; done
 	@for own in lib include share; do rmdir $(ROOM)/$$own/upsink 2>/dev/null || true; done
 
 deps: ## install what building and testing need (apt)

@@ -6,8 +6,12 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define PREFIX "libupsink_"
@@ -95,12 +99,28 @@ static const char *plugin_of_scheme(const char *scheme)
     return scheme;
 }
 
+/* URLs are looked up in lower case. */
+static bool has_upper_case(const char *text)
+{
+    return strpbrk(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != NULL;
+}
+
 static bool serves(const struct upsink_sink_type *type, const char *scheme)
 {
     for (const char *const *each = type->schemes; *each; each++)
-        if (strcmp(*each, scheme) == 0)
+        if (strcmp(*each, scheme) == 0 && !has_upper_case(scheme))
             return true;
     return false;
+}
+
+static void fail_other_scheme(const struct upsink_sink_type *type, const char *scheme, const char *path,
+                              struct upsink_error *err)
+{
+    const char *own = type->schemes[0] ? type->schemes[0] : "no scheme";
+    upsink_fail(err, UPSINK_ERR_CONFIG, "unknown_sink",
+                "%s does not serve URLs that begin with %s: but %s:, and the scheme finds the file: name it "
+                "after a scheme that it serves, in lower case",
+                path, scheme, own);
 }
 
 bool registry_check(const struct upsink_sink_type *type, const char *path, struct upsink_error *err)
@@ -127,16 +147,50 @@ bool registry_check(const struct upsink_sink_type *type, const char *path, struc
     return true;
 }
 
+/* What Debian and Ubuntu call the package of a shared library: libpq5 for libpq.so.5, libsqlite3-0 for
+ * libsqlite3.so.0. */
+static bool find_package(const char *library, size_t len, char package[NAME_SIZE])
+{
+    const char *middle = memmem(library, len, SUFFIX ".", strlen(SUFFIX "."));
+    if (!middle || middle == library)
+        return false;
+    size_t name = (size_t)(middle - library), version = len - name - strlen(SUFFIX ".");
+    int printed = snprintf(package, NAME_SIZE, "%.*s%s%.*s", (int)name, library,
+                           isdigit((unsigned char)middle[-1]) ? "-" : "", (int)version, middle + 4);
+    for (char *c = package; *c; c++)
+        *c = *c == '_' ? '-' : (char)tolower((unsigned char)*c);
+    return printed > 0 && printed < NAME_SIZE;
+}
+
+/* From what the dynamic linker says. */
+static void fail_not_loaded(const char *path, const char *reason, struct upsink_error *err)
+{
+    char package[NAME_SIZE], advice[192] = "install the right build of the sink";
+    const char *missing = strstr(reason, ": cannot open shared object file");
+    bool own = strncmp(reason, path, strlen(path)) == 0;
+    reason += own && reason[strlen(path)] == ':' ? strlen(path) + 2 : 0;
+    if (missing && !own) {
+        size_t len = (size_t)(missing - reason);
+        if (len < NAME_SIZE && find_package(reason, len, package))
+            snprintf(advice, sizeof advice,
+                     "install that client library (on Debian and Ubuntu the package %s)", package);
+        else
+            snprintf(advice, sizeof advice, "install that client library");
+    } else if (strstr(reason, "undefined symbol")) {
+        snprintf(advice, sizeof advice,
+                 "link the sink with the library that has it, or install the build for the library here");
+    }
+    upsink_fail(err, UPSINK_ERR_CONFIG, "sink_not_loaded", "the sink %s can't be loaded: %s; %s", path,
+                reason, advice);
+}
+
 /* dlerror is per thread; the same file loaded twice is one. The handle is kept for ever. */
 static const struct upsink_sink_type *load(const char *path, struct upsink_error *err)
 {
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!handle) {
         const char *reason = dlerror();
-        upsink_fail(err, UPSINK_ERR_CONFIG, "sink_not_loaded",
-                    "the sink %s can't be loaded: %s; install the client library that it names, or the right "
-                    "build of the sink",
-                    path, reason ? reason : "no reason given");
+        fail_not_loaded(path, reason ? reason : "no reason given", err);
         return NULL;
     }
     const struct upsink_sink_type *type = dlsym(handle, "upsink_sink");
@@ -147,6 +201,47 @@ static const struct upsink_sink_type *load(const char *path, struct upsink_error
         return NULL;
     }
     return registry_check(type, path, err) ? type : NULL;
+}
+
+enum { LONGEST_LOAD_S = 20 };
+
+/* A damaged file, or one whose start-up code is wrong, kills the program that loads it; in a child first, it
+ * does not keep people from seeing the others. */
+static bool survives_loading(const char *path, struct upsink_error *err)
+{
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+        setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+        if (nowhere >= 0) {
+            dup2(nowhere, STDOUT_FILENO);
+            dup2(nowhere, STDERR_FILENO);
+        }
+        alarm(LONGEST_LOAD_S);
+        _exit(dlopen(path, RTLD_NOW | RTLD_LOCAL) ? 0 : 1);
+    }
+    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (child < 0 || (WIFEXITED(status) && WEXITSTATUS(status) <= 1))
+        return true;
+    return upsink_fail(err, UPSINK_ERR_CONFIG, "sink_not_loaded",
+                       "the sink %s ends every program that loads it (%s): the file is damaged, or its "
+                       "start-up code is wrong; build or install it again",
+                       path, WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "it exits");
+}
+
+/* A plugin as the list shows it: one that no URL leads to is as useless as one that can't be loaded. */
+static const struct upsink_sink_type *load_for_list(const char *name, const char *path,
+                                                    struct upsink_error *err)
+{
+    if (!survives_loading(path, err))
+        return NULL;
+    const struct upsink_sink_type *type = load(path, err);
+    if (!type || serves(type, name))
+        return type;
+    fail_other_scheme(type, name, path, err);
+    return NULL;
 }
 
 /* The names of the plugins in all places; NULL-terminated when out of memory is not set. */
@@ -205,7 +300,7 @@ static bool find_file(const struct places *places, const char *name, struct buf 
     for (size_t i = 0; i < places->count; i++, directory += strlen(directory) + 1) {
         buf_clear(path);
         buf_printf(path, "%s/" PREFIX "%s" SUFFIX, directory, name);
-        if (!path->failed && access(path->data, F_OK) == 0)
+        if (!path->failed && faccessat(AT_FDCWD, path->data, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
             return true;
     }
     buf_clear(path);
@@ -275,8 +370,7 @@ const struct upsink_sink_type *registry_find(const char *url, struct upsink_erro
     }
     type = load(path.data, err);
     if (type && !serves(type, scheme)) {
-        upsink_fail(err, UPSINK_ERR_CONFIG, "unknown_sink",
-                    "%s does not serve URLs that begin with %s:", path.data, scheme);
+        fail_other_scheme(type, scheme, path.data, err);
         type = NULL;
     }
 cleanup:
@@ -304,7 +398,7 @@ bool registry_list(void (*visit)(void *context, const struct registry_entry *ent
         if (!find_file(&places, names.name[i], &path))
             continue;
         struct registry_entry entry = {
-            .name = names.name[i], .path = path.data, .type = load(path.data, &why)};
+            .name = names.name[i], .path = path.data, .type = load_for_list(names.name[i], path.data, &why)};
         entry.problem = entry.type ? NULL : why.text;
         visit(context, &entry);
     }

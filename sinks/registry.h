@@ -4,7 +4,7 @@
  * is searched for in UPSINK_PLUGIN_PATH (separated by colons), in <directory of the program>/sinks (a build
  * tree), in <directory of the program>/../lib/upsink, and where `make install` put it; the first file of that
  * name counts, also where it can't be loaded. A plugin once loaded stays until the process ends. Any thread
- * may call these. */
+ * may find one. */
 #ifndef UPSINK_REGISTRY_H
 #define UPSINK_REGISTRY_H
 
@@ -24,7 +24,9 @@ struct registry_entry {
     const char *problem;                 /* ...why */
 };
 
-/* Visits every plugin, sorted by name. False only when out of memory. */
+/* Visits every plugin, sorted by name; tries each in a child process first, so it is for programs of one
+ * thread. One that no URL leads to, as its file has another name than its schemes, has that for a problem.
+ * False only when out of memory. */
 bool registry_list(void (*visit)(void *context, const struct registry_entry *entry), void *context,
                    struct upsink_error *err);
 

@@ -1,4 +1,5 @@
-/* The sink plugin interface: what a store must do to hold a view. How one is written: sinks/README.md.
+/* The sink plugin interface: what a store must do to hold a view. How one is written: sinks/README.md,
+ * installed as share/doc/upsink/sinks.md.
  *
  * A sink is a shared object, libupsink_<name>.so, that exports one constant:
  *
@@ -9,7 +10,8 @@
  *
  * Threads: every struct upsink_sink belongs to one thread at a time. The connector opens one for
  * each of its workers (at most `max_writers`, 0 = any number) and one for itself; all of them, and
- * those of other processes, may write to one target at the same time, never the same partition.
+ * those of other processes, may write to one target at the same time, never the same partition. A thread
+ * may hold several, and a sink may go from one thread to another between two calls.
  *
  * Life of a sink:  open (parses, no I/O) -> prepare (connects, checks, creates) -> claim partitions
  *   -> { write, write, ... commit | abort }* -> close.
@@ -210,10 +212,10 @@ struct upsink_view {
     bool change_id_is_hash; /* a change id tells the state, not the change: it may honestly come back */
     const char *url;        /* with credentials: never to be shown */
     const char *target; /* table, collection, index or prefix where the configuration names one, else NULL */
-    const char *default_target; /* used where neither the URL nor the configuration names one */
-    enum upsink_delete_mode delete_mode;
-    bool create;        /* may create the target and what it needs */
-    int64_t timeout_us; /* no answer for so long: the connection is given up, an outage */
+    const char *default_target;          /* used where neither the URL nor the configuration names one */
+    enum upsink_delete_mode delete_mode; /* soft: the row of a deleted entity stays, told from the living */
+    bool create;                         /* may create the target and what it needs */
+    int64_t timeout_us;                  /* no answer for so long: the connection is given up, an outage */
     const struct upsink_setting *settings;
     size_t setting_count;
 };
@@ -276,7 +278,8 @@ struct upsink_sink_type {
      * or has another shape ("target_mismatch"), creates what is missing. May be called again at any time.
      * Where the target had to be made anew, or is not the one that the positions were written for,
      * every position of the view loses its next_offset (-1), keeps its generation and gets a new epoch,
-     * in the same atomic step. With a printer it changes nothing and prints what it would do. */
+     * in the same atomic step: positions belong to the view and outlive its targets. With a printer it
+     * changes nothing and prints what it would do. */
     bool (*prepare)(struct upsink_sink *sink, const struct upsink_printer *plan, struct upsink_error *err);
 
     /* Makes the caller the owner of position->topic/partition: raises the epoch and fills in the rest

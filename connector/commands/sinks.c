@@ -12,6 +12,7 @@ struct listing {
     const char *name; /* only this one, by its name or a scheme of its URLs; NULL: all */
     bool json;
     size_t shown;
+    bool unusable; /* the one asked for */
     struct nearest nearest;
 };
 
@@ -105,10 +106,6 @@ static void print_options(const char *title, const struct upsink_option *options
 static void print_details(const struct registry_entry *entry)
 {
     char schemes[80], title[160];
-    if (!entry->type) {
-        printf("%s can't be used: %s\n", entry->name, entry->problem);
-        return;
-    }
     join_schemes(entry->type, schemes, sizeof schemes);
     printf("%s: %s\n\nURL:     %s\nPlugin:  %s\n", entry->name, entry->type->summary, schemes, entry->path);
     print_options("Parameters of the URL, as in ?NAME=VALUE&...", entry->type->url_options);
@@ -127,6 +124,14 @@ static bool is_asked_for(struct listing *listing, const struct registry_entry *e
     return asked;
 }
 
+static void complain(const struct registry_entry *entry)
+{
+    struct upsink_error err;
+    upsink_fail(&err, UPSINK_ERR_CONFIG, "sink_not_loaded", "%s can't be used: %s", entry->name,
+                entry->problem);
+    cli_fail(&err);
+}
+
 static void visit(void *context, const struct registry_entry *entry)
 {
     struct listing *listing = context;
@@ -134,11 +139,14 @@ static void visit(void *context, const struct registry_entry *entry)
         return;
     if (listing->json)
         print_json(entry);
-    else if (listing->name)
+    else if (listing->name && entry->type)
         print_details(entry);
+    else if (listing->name)
+        complain(entry);
     else
         print_row(entry, listing->shown == 0);
     listing->shown++;
+    listing->unusable = listing->unusable || (listing->name && !entry->type);
 }
 
 int command_sinks(const struct cli_args *args)
@@ -154,7 +162,7 @@ int command_sinks(const struct cli_args *args)
         if (!listing.shown && !listing.json)
             puts("No sink is installed; UPSINK_PLUGIN_PATH names directories with plugins "
                  "(libupsink_NAME.so).");
-        return 0;
+        return listing.unusable ? 2 : 0;
     }
     log_escape(upsink_slice_of(listing.name), shown, sizeof shown);
     const char *hint = nearest_hint(&listing.nearest);

@@ -15,10 +15,12 @@
 
 struct suite {
     const char *url;
+    const char *store; /* a program that handles the store by hand: store_program.h; NULL: none */
     const struct upsink_sink_type *type;
     bool transactional;
     size_t cases;  /* of the model test */
     uint64_t seed; /* of its first case */
+    unsigned not_asked;
 };
 extern struct suite suite;
 

@@ -130,7 +130,7 @@ static void a_refused_change_costs_itself_alone(void **state)
     struct fixture *fixture = *state;
     fixture_open(fixture);
     if (!store_refuse(fixture))
-        return;
+        skip_harm("refuse");
     fixture_claim(fixture, 0, 0);
     struct many *many = make_many(fixture);
     assert_true(fixture_try_write(fixture, many->pointers, 200, many->results));
@@ -147,7 +147,7 @@ static void refused_changes_may_stand_anywhere(void **state)
     struct fixture *fixture = *state;
     fixture_open(fixture);
     if (!store_refuse(fixture))
-        return;
+        skip_harm("refuse");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct fixture *fresh = NULL;
         void *fresh_state;
@@ -169,7 +169,7 @@ static void a_batch_may_be_refused_whole(void **state)
     struct fixture *fixture = *state;
     fixture_open(fixture);
     if (!store_refuse(fixture))
-        return;
+        skip_harm("refuse");
     fixture_claim(fixture, 0, 0);
     struct many *many = make_many(fixture);
     for (size_t i = 0; i < 300; i++)
@@ -189,7 +189,7 @@ static void a_good_change_can_follow_a_refused_one(void **state)
     struct upsink_result result;
     fixture_open(fixture);
     if (!store_refuse(fixture))
-        return;
+        skip_harm("refuse");
     struct upsink_change bad = make_upsert(fixture, "a", 2), good = make_upsert(fixture, "a", 1);
     bad.entity = upsink_slice_of("{\"a\":\"refused\"}");
     fixture_write(fixture, &bad, 1, &result);
@@ -207,7 +207,7 @@ static void a_refused_change_leaves_the_fence_alone(void **state)
     struct upsink_result result;
     fixture_open(fixture);
     if (!store_refuse(fixture))
-        return;
+        skip_harm("refuse");
     fixture_apply(fixture, make_tombstone("a", 5));
     struct upsink_change bad = make_upsert(fixture, "a", 9);
     bad.entity = upsink_slice_of("{\"a\":\"refused\"}");

@@ -247,6 +247,39 @@ static void a_soft_delete_keeps_the_last_state(void **state)
     assert_int_equal(fixture_apply(fixture, make_upsert(fixture, "never seen", 8)), UPSINK_APPLIED);
 }
 
+/* A mistyped parameter that goes unnoticed is a view that is not what its author thinks. */
+static void assert_open_refuses(struct fixture *fixture, const char *name)
+{
+    if (suite.type->open(&fixture->sink, &fixture->view, NULL, &fixture->err))
+        fail_msg("open took %s, which is none of its parameters or settings", name);
+    assert_null(fixture->sink);
+    assert_int_equal(fixture->err.cls, UPSINK_ERR_CONFIG);
+    if (!strstr(fixture->err.text, name))
+        fail_msg("the error does not name %s: %s", name, fixture->err.text);
+    /* It may be a mistyped password. */
+    if (strstr(fixture->err.text, "hush") || strstr(fixture->err.detail, "hush"))
+        fail_msg("the error tells the value: %s (%s)", fixture->err.text, fixture->err.detail);
+}
+
+static void an_unknown_parameter_of_the_url_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    char url[4096];
+    int len = snprintf(url, sizeof url, "%s%snonesuch=hush", suite.url, strchr(suite.url, '?') ? "&" : "?");
+    assert_in_range(len, 1, sizeof url - 1);
+    fixture->view.url = url;
+    assert_open_refuses(fixture, "nonesuch");
+}
+
+static void an_unknown_setting_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct upsink_setting settings[] = {{"nonesuch", "hush"}};
+    fixture->view.settings = settings;
+    fixture->view.setting_count = 1;
+    assert_open_refuses(fixture, "nonesuch");
+}
+
 static void the_description_names_the_target_and_no_secret(void **state)
 {
     struct fixture *fixture = *state;
@@ -277,6 +310,8 @@ static const struct CMUnitTest tests[] = {
     CONTRACT_TEST(others_see_rows_only_after_the_commit),
     CONTRACT_TEST(deletes_hold_after_closing_and_opening),
     CONTRACT_TEST(a_soft_delete_keeps_the_last_state),
+    CONTRACT_TEST(an_unknown_parameter_of_the_url_is_refused),
+    CONTRACT_TEST(an_unknown_setting_is_refused),
     CONTRACT_TEST(the_description_names_the_target_and_no_secret),
 };
 

@@ -50,8 +50,9 @@ static void a_target_belongs_to_one_topic(void **state)
 static void a_table_of_another_shape_is_refused(void **state)
 {
     struct fixture *fixture = *state;
-    if (store_make_other_table(fixture))
-        assert_refused(fixture, "target_mismatch");
+    if (!store_make_other_table(fixture))
+        skip_harm("misshape");
+    assert_refused(fixture, "target_mismatch");
 }
 
 static void nothing_is_created_where_that_is_forbidden(void **state)
@@ -146,12 +147,13 @@ static void fill_again(struct fixture *fixture)
     }
 }
 
-static void harm_while_closed(struct fixture *fixture, bool (*harm)(struct fixture *fixture))
+static void harm_while_closed(struct fixture *fixture, bool (*harm)(struct fixture *fixture),
+                              const char *verb)
 {
     struct upsink_position before = fill(fixture);
     fixture_close(fixture);
     if (!harm(fixture))
-        return;
+        skip_harm(verb);
     fixture_open(fixture);
     assert_absent(fixture, "key-0");
     assert_reset(fixture, &before);
@@ -159,11 +161,11 @@ static void harm_while_closed(struct fixture *fixture, bool (*harm)(struct fixtu
 }
 
 /* Whether the write or the commit notices it: nothing may be taken for done. */
-static void harm_while_open(struct fixture *fixture, bool (*harm)(struct fixture *fixture))
+static void harm_while_open(struct fixture *fixture, bool (*harm)(struct fixture *fixture), const char *verb)
 {
     struct upsink_position before = fill(fixture);
     if (!harm(fixture))
-        return;
+        skip_harm(verb);
     struct upsink_change change = make_upsert(fixture, "key-1", 11);
     const struct upsink_change *changes[1] = {&change};
     struct upsink_result result;
@@ -177,32 +179,32 @@ static void harm_while_open(struct fixture *fixture, bool (*harm)(struct fixture
 
 static void a_table_that_was_dropped_while_closed_is_filled_again(void **state)
 {
-    harm_while_closed(*state, store_drop_table);
+    harm_while_closed(*state, store_drop_table, "drop");
 }
 
 static void a_table_that_is_dropped_while_open_is_noticed(void **state)
 {
-    harm_while_open(*state, store_drop_table);
+    harm_while_open(*state, store_drop_table, "drop");
 }
 
 static void a_table_that_was_replaced_while_closed_is_filled_again(void **state)
 {
-    harm_while_closed(*state, store_replace_table);
+    harm_while_closed(*state, store_replace_table, "replace");
 }
 
 static void a_table_that_is_replaced_while_open_is_noticed(void **state)
 {
-    harm_while_open(*state, store_replace_table);
+    harm_while_open(*state, store_replace_table, "replace");
 }
 
 static void a_table_that_was_emptied_while_closed_is_filled_again(void **state)
 {
-    harm_while_closed(*state, store_empty_table);
+    harm_while_closed(*state, store_empty_table, "empty");
 }
 
 static void a_table_that_is_emptied_while_open_is_noticed(void **state)
 {
-    harm_while_open(*state, store_empty_table);
+    harm_while_open(*state, store_empty_table, "empty");
 }
 
 /* Every entity was deleted in the topic: nobody did any harm. */

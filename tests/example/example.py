@@ -2,6 +2,7 @@
 `make install` put in place and nothing else, and plugins that can't be used."""
 
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -42,7 +43,7 @@ class Example:
         return re.findall(r"NEEDED.*\[(.*)\]", self.run(["readelf", "-d", file])[1])
 
     def install(self):
-        status, output = self.run([*self.make_words, "install"])
+        status, output = self.run([*self.make_words, "install", "install-contract"])
         self.count("example: make install", status == 0, output)
         self.cflags, self.plugins = self.pkg_config("--cflags").split(), pathlib.Path(self.pkg_config("--variable=plugindir"))
         version = self.run([self.program, "--version"])[1].split()
@@ -82,8 +83,13 @@ class Example:
         views = self.directory / "views"
         views.mkdir()
         # Every step waits for the disk, and there are many.
-        self.runner.run_cmocka(self.runner.BUILD / "tests/contract/suite", "contract files", "--sink", f"files:{views}", "--cases", "100",
-                               only=self.only, UPSINK_PLUGIN_PATH=str(self.source))
+        self.runner.run_cmocka(self.prefix / "bin/upsink-contract", "contract files", "--sink", f"files:{views}", "--cases", "100",
+                               "--store", self.source / "store.sh", only=self.only, UPSINK_PLUGIN_PATH=str(self.source))
+        status, output = self.run([self.prefix / "bin/upsink-contract", "--sink", f"files:{views}", "--filter", "a_table_that_was_dropped*"],
+                                  UPSINK_PLUGIN_PATH=str(self.source))
+        self.check("what the suite could not ask, it says", status == 0 and "1 test asked nothing" in output, output)
+        status, output = self.run([self.prefix / "bin/upsink-contract", "--sink", "bare:x"], UPSINK_PLUGIN_PATH=str(self.bare("bare")))
+        self.check("a sink that the suite can't ask is told what it needs", status == 2 and "read_row" in output, output)
         outside = [path for path in self.directory.rglob("*.json") if views not in path.parents]
         installed = [path for path in outside if self.prefix in path.parents]
         self.check("no key leads out of the directory", outside == installed, outside)
@@ -113,6 +119,31 @@ class Example:
                  self.here / "bare.c", *more, "-o", where / f"libupsink_{name}.so"]
         self.works(f"the plugin {name} compiles", words)
 
+    def bare(self, name, *more):
+        where = self.directory / f"plugin-{name}"
+        where.mkdir()
+        self.compile_bare(where, name, "UPSINK_SINK_ABI", "sizeof(struct upsink_sink_type)", *more)
+        return where
+
+    def check_unusable(self):
+        """Each alone breaks whoever loads it, or is never found; the list says so of it, and shows the others."""
+        crash = self.directory / "crash.c"
+        crash.write_text("#include <stdlib.h>\n__attribute__((constructor)) static void crash(void) { abort(); }\n")
+        aborts, cut, renamed = self.bare("aborts", crash), self.bare("cut"), self.bare("renamed")
+        os.truncate(cut / "libupsink_cut.so", 3000)
+        (renamed / "libupsink_renamed.so").rename(renamed / "libupsink_other.so")
+        upper, dangling = self.bare("Upper"), self.directory / "plugin-dangling"
+        dangling.mkdir()
+        (dangling / "libupsink_dangling.so").symlink_to("/nowhere/libupsink_dangling.so")
+        for where, name, reason in ((aborts, "aborts", "Aborted"), (cut, "cut", "damaged"), (renamed, "other", "renamed:"),
+                                    (upper, "Upper", "lower case"), (dangling, "dangling", "No such file")):
+            output = self.works(f"{name}: the list survives", [self.program, "sinks", "-o", "json"], UPSINK_PLUGIN_PATH=str(where))
+            found = {line["name"]: line.get("problem") for line in map(json.loads, output.splitlines())}
+            self.check(f"{name}: the list tells why it can't be used", reason in (found.get(name) or ""), output)
+            self.check(f"{name}: all others are there", "sqlite" in found and not found["sqlite"], output)
+            status, output = self.run([self.program, "sinks", name], UPSINK_PLUGIN_PATH=str(where))
+            self.check(f"{name}: asked for alone, exit 2 and the reason", status == 2 and reason in output, output)
+
     def check_odd_plugins(self):
         odd, abi = self.directory / "odd", int(self.pkg_config("--variable=abi") or 0)
         odd.mkdir()
@@ -137,6 +168,7 @@ class Example:
                    and f"{odd}/libupsink_smaller.so" in why["smaller"] and int(sizes[1]) == int(sizes[2]) - 8, output)
         self.check("a plugin without its client library is named with the library",
                    client.name in why["clientless"] and f"{odd}/libupsink_clientless.so" in why["clientless"], output)
+        self.check("and with the package that has it", "package libclient-of-mine3)" in why["clientless"], output)
         self.check("the plugin of a later minor version and all others work beside them",
                    all(name in found and not found[name] for name in ("larger", "files", "sqlite", "stdout")), output)
         for name, reason in why.items():
@@ -165,5 +197,6 @@ def ask(runner, only):
         example.run_contract()
         example.check_sink()
         example.check_demo()
+        example.check_unusable()
         example.check_odd_plugins()
         example.uninstall()

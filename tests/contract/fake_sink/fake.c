@@ -43,9 +43,29 @@ static bool fail_with(struct upsink_error *err, enum upsink_error_class cls, con
     return upsink_fail(err, cls, code, "the fake sink was told to fail: %s", code);
 }
 
+static const char *const names[] = {"outage", "unknown", "fenced", "lost", "late", /* enum fake_fault */
+                                    "refuse", "table",   "dump",   "slow"};
+
+static bool is_known(const char *name)
+{
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+static bool check_names(const struct url *url, const struct upsink_view *view, struct upsink_error *err)
+{
+    for (size_t i = 0; i < url->parameter_count; i++)
+        if (!is_known(url->parameters[i].name))
+            return upsink_fail(err, UPSINK_ERR_CONFIG, "bad_url", NAME ": has no parameter %s",
+                               url->parameters[i].name);
+    return view->setting_count == 0 || upsink_fail(err, UPSINK_ERR_CONFIG, "bad_setting",
+                                                   NAME ": has no setting %s", view->settings[0].name);
+}
+
 static void read_faults(const struct url *url, struct store *store)
 {
-    static const char *const names[FAKE_FAULTS] = {"outage", "unknown", "fenced", "lost", "late"};
     for (size_t i = 0; i < FAKE_FAULTS; i++) {
         const char *times = url_get(url, names[i]);
         if (times && !store->count.prepares)
@@ -65,6 +85,10 @@ static bool open_sink(struct upsink_sink **sink, const struct upsink_view *view,
     *sink = NULL;
     if (!url_parse(&url, view->url, err))
         return false;
+    if (!check_names(&url, view, err)) {
+        url_clear(&url);
+        return false;
+    }
     const char *table = url_get(&url, "table") ? url_get(&url, "table") : view->target;
     struct upsink_sink *made = calloc(1, sizeof *made);
     if (!made)
