@@ -362,7 +362,7 @@ static void all_that_comes_again_after_a_crash_stays_known(void **test_state)
     struct batch batch;
     struct dedup window;
     struct upsink_fence fence = {0};
-    char ids[EVENTS][8];
+    char ids[EVENTS][16];
     batch_init(&batch, false, false, false);
     for (int life = 0; life < 2; life++) {
         dedup_init(&window, WINDOW);
