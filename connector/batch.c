@@ -225,6 +225,14 @@ static bool must_part(const struct batch *batch, const struct upsink_change *hea
     return batch->versioned && (head->flags & UPSINK_BY_POSITION) && !(change->flags & UPSINK_BY_POSITION);
 }
 
+static void see_version(const struct upsink_change *change, bool *has_highest, int64_t *highest)
+{
+    if (!(change->flags & UPSINK_HAS_VERSION))
+        return;
+    *highest = *has_highest && *highest > change->version ? *highest : change->version;
+    *has_highest = true;
+}
+
 /* Finds the first run of what is open: its latest change (head) and where it ends. */
 static void plan_entity(struct batch *batch, struct batch_entity *entity)
 {
@@ -238,7 +246,9 @@ static void plan_entity(struct batch *batch, struct batch_entity *entity)
             continue;
         struct upsink_change *change = &batch->records[i].change;
         bool by_position = change->flags & UPSINK_BY_POSITION;
-        if (by_position)
+        if (by_position && batch->records[i].written)
+            see_version(change, &has_highest, &highest); /* of what it took in when it was written */
+        else if (by_position)
             change->flags &= ~(uint32_t)UPSINK_HAS_VERSION; /* an earlier plan's */
         link->mark = FATE_APPLIED;
         link->twin = BATCH_NONE;
@@ -275,10 +285,8 @@ static void plan_entity(struct batch *batch, struct batch_entity *entity)
             if (entity->end == BATCH_NONE)
                 entity->head = i;
         }
-        if (!by_position && (change->flags & UPSINK_HAS_VERSION)) {
-            has_highest = true;
-            highest = change->version > highest ? change->version : highest;
-        }
+        if (!by_position)
+            see_version(change, &has_highest, &highest);
     }
 }
 
@@ -427,7 +435,8 @@ static void settle_entity(struct batch *batch, struct batch_entity *entity,
     } else if (stands_for_others(batch, entity)) {
         entity->one_by_one = true;
     } else {
-        head->fate = (uint8_t)fate_of(result->verdict);
+        head->fate =
+            (uint8_t)(batch->records[entity->head].written ? FATE_APPLIED : fate_of(result->verdict));
     }
     settle_twins(batch, entity);
 }
@@ -460,6 +469,15 @@ void batch_reopen(struct batch *batch)
         link->fate = FATE_PENDING;
         record->in_sink_stage = false;
     }
+}
+
+void batch_repeat(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->record_count; i++)
+        if (batch->links[i].fate == FATE_APPLIED) {
+            batch->links[i].fate = FATE_PENDING;
+            batch->records[i].written = true;
+        }
 }
 
 void batch_finish(struct batch *batch)

@@ -44,6 +44,7 @@ struct batch_record {
     uint32_t lane;      /* the caller's */
     bool in_sink_stage; /* rejected by the sink, not by the decoder */
     bool dead_lettered; /* out of the game, also when the batch is repeated */
+    bool written;       /* applied, and to be written once more: see batch_repeat */
     bool reopened;      /* its twin was refused or stale: its ids count once it is applied itself */
 };
 
@@ -108,6 +109,10 @@ void batch_settle(struct batch *batch, const struct upsink_batch *wave);
 
 /* Everything but dead letters is open again: the sink took back what was written. */
 void batch_reopen(struct batch *batch);
+
+/* What was applied is written once more: a sink that takes nothing back may have lost it again before the
+ * positions were stored, as when another server takes over. Where it still stands it counts as applied. */
+void batch_repeat(struct batch *batch);
 
 /* The batch is done for good: the windows learn what was refused or stale. */
 void batch_finish(struct batch *batch);

@@ -175,6 +175,8 @@ static void warm_lane(struct worker *worker, struct lane *lane, const rd_kafka_m
     if (!resume_was_refused(&lane->note, message->offset) &&
         mapping_decode_ids(worker->view->mapping, &record, &worker->batch.arena, &change))
         ids = batch_window_ids(&worker->batch, &change);
+    if (window_has(&lane->dedup.window, ids.event) || window_has(&lane->dedup.window, ids.change))
+        ids = (struct window_ids){0, 0}; /* it was a duplicate: its other id was not applied */
     window_add(&lane->dedup.window, ids);
     if (worker->batch.record_count == 0)
         arena_clear(&worker->batch.arena);

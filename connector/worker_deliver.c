@@ -392,6 +392,8 @@ void worker_deliver(struct worker *worker)
     for (; !try_to_deliver(worker, &err); smooth = false) {
         if (worker->view->type->capabilities & UPSINK_TRANSACTIONAL)
             batch_reopen(&worker->batch);
+        else if (worker->view->type->capabilities & UPSINK_FENCED)
+            batch_repeat(&worker->batch);
         worker_handle_failure(worker, &err);
         if (must_let_go(worker)) {
             drop_batch(worker);

@@ -7,10 +7,12 @@
     BUILD=build-asan tests/run.py   a sanitized build (make SAN=asan first)
     TEST_JOBS=1 tests/run.py        integration tests one after the other; 4 at once otherwise
 
-A server that can't be started fails the run. Nothing is skipped in silence.
+A server that can't be started fails the run. Nothing is skipped in silence. Before the last line it tells which servers it ran
+against.
 """
 
 import argparse
+import collections
 import concurrent.futures
 import os
 import pathlib
@@ -26,6 +28,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / os.environ.get("BUILD", "build")
 SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1", "UBSAN_OPTIONS": "print_stacktrace=1",
               "TSAN_OPTIONS": f"halt_on_error=1:second_deadlock_stack=1:suppressions={ROOT}/tests/tsan.supp"}
+
+STARTED = tempfile.NamedTemporaryFile(prefix="upsink-servers-")  # each server adds a line: tests/servers/lib.sh
+os.environ["UPSINK_SERVERS_LOG"] = STARTED.name
 
 passed, failures = 0, []
 counting = threading.Lock()
@@ -115,15 +120,18 @@ def ask_contract(name, url, only, *options):
                UPSINK_PLUGIN_PATH=f"{BUILD}/sinks:{BUILD}/tests/contract")
 
 
+SEARCH_SERVERS = ("opensearch", "elasticsearch", "elasticsearch8")
+
+
 def ask_search_contract(name, only):
     with Server(name) as env:
-        ask_contract(name, env[f"{name.upper()}_URL"], only, "--cases", "20")  # each about as long as ten of the others'
+        ask_contract(name, env["SEARCH_URL"], only, "--cases", "20")  # each about as long as ten of the others'
 
 
 def suite_contract(only):
     # These servers wait for their disk most of the time.
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        for asked in [pool.submit(ask_search_contract, name, only) for name in ("opensearch", "elasticsearch")] + [pool.submit(ask_contracts, only)]:
+        for asked in [pool.submit(ask_search_contract, name, only) for name in SEARCH_SERVERS] + [pool.submit(ask_contracts, only)]:
             asked.result()
 
 
@@ -136,7 +144,21 @@ def ask_contracts(only):
 
 
 def suite_sinks(only):
-    """What only one sink's server can show; test_mongodb_* starts servers of its own."""
+    """What only one sink's server can show; but for Postgres they start servers of their own. Those of Elasticsearch and OpenSearch
+    are asked of version 8 too."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for asked in [pool.submit(ask_sinks, only), pool.submit(ask_elasticsearch8, only)]:
+            asked.result()
+
+
+def ask_elasticsearch8(only):
+    for binary in sorted((BUILD / "tests/integration/sinks").glob("test_elasticsearch_*")):
+        if binary.is_file() and os.access(binary, os.X_OK):
+            run_cmocka(binary, f"{binary.relative_to(BUILD / 'tests')} elasticsearch8", only=only, SEARCH_SERVER="elasticsearch8",
+                       UPSINK_PLUGIN_PATH=f"{BUILD}/sinks")
+
+
+def ask_sinks(only):
     with Server("postgres") as env:
         for binary in sorted((BUILD / "tests/integration").rglob("test_*")):
             if binary.is_file() and os.access(binary, os.X_OK):
@@ -173,7 +195,14 @@ SUITES = {"layers": suite_layers, "unit": suite_unit, "contract": suite_contract
           "example": suite_example, "integration": suite_integration}
 
 
+def tell_servers():
+    counts = collections.Counter(pathlib.Path(STARTED.name).read_text().splitlines())
+    if counts:
+        print("servers: " + ", ".join(f"{name} ({count} started)" for name, count in sorted(counts.items())))
+
+
 def finish():
+    tell_servers()
     for name in failures:
         print(f"failed: {name}")
     print(f"{passed} passed, {len(failures)} failed", flush=True)

@@ -1,7 +1,10 @@
-/* The answer to a _bulk: one item for each action, in their order. Pure.
+/* The answers to a _bulk and to an _mget: one item for each action, one document for each id, in their order.
+ * Pure.
  *
  * {"took": 3, "errors": false, "items": [{"index": {"_id": "a", "_seq_no": 1, "_primary_term": 1, "status":
  * 200}}]}
+ * {"docs": [{"_index": "orders", "_id": "a", "found": true, "_seq_no": 1, "_primary_term": 1, "_source":
+ * {}}]}
  *
  * `errors` is not believed: each item's own status tells. Whatever is not exactly as long, in this order and
  * of these ids is no answer: then nothing is known of any action. */
@@ -29,5 +32,18 @@ UPSINK_NODISCARD bool es_outcome_is_of(const struct es_outcome *outcome, bool de
                                        struct upsink_slice id);
 /* Whether the action was done. */
 bool es_outcome_is_done(const struct es_outcome *outcome);
+
+struct es_found {
+    bool exists;
+    int64_t seq_no, primary_term;
+    struct upsink_slice index, id, source, error; /* raw */
+};
+
+/* The same for documents; es_answer_is_over reads their end too. */
+struct es_json es_answer_docs(struct upsink_slice body);
+UPSINK_NODISCARD bool es_answer_doc(struct es_json *docs, struct es_found *found);
+/* Whether it is the document of that id, in that index (NULL: in any; where there is an error, it may be the
+ * alias that was asked). */
+UPSINK_NODISCARD bool es_found_is_of(const struct es_found *found, const char *index, struct upsink_slice id);
 
 #endif

@@ -64,7 +64,7 @@ static const struct rule rules[] = {
      {UPSINK_ERR_OUTAGE, "sink_io_error", "it can't write its log; look at its disk"}},
     {NULL, 408, {UPSINK_ERR_OUTAGE, "sink_timeout", "it did not finish in time"}},
     {NULL, 502, {UPSINK_ERR_OUTAGE, "sink_unavailable", "something in front of it gets no answer"}},
-    {NULL, 503, {UPSINK_ERR_OUTAGE, "sink_unavailable", SHARDS}},
+    {NULL, 503, {UPSINK_ERR_OUTAGE, "sink_unavailable", "it is starting, or " SHARDS}},
     {NULL, 504, {UPSINK_ERR_OUTAGE, "sink_timeout", "something in front of it gets no answer in time"}},
     /* records */
     {"mapper_parsing_exception",
@@ -76,6 +76,9 @@ static const struct rule rules[] = {
     {"strict_dynamic_mapping_exception",
      400,
      {UPSINK_ERR_RECORD, "mapping_conflict", "the mapping of the index is strict, and a field is not in it"}},
+    {"fail_processor_exception",
+     0,
+     {UPSINK_ERR_RECORD, "invalid_for_sink", "an ingest pipeline of the index refuses the document"}},
     {NULL, 400, {UPSINK_ERR_RECORD, "invalid_for_sink", "the index can't take the document"}},
     {"stream_constraints_exception",
      0,

@@ -15,47 +15,42 @@ bool es_get_add(struct buf *body, struct upsink_slice id, bool first)
     return json_text_append(body, id);
 }
 
-static bool read_found(struct es_json *json, struct es_found *found)
-{
-    struct upsink_slice name;
-    *found = (struct es_found){.exists = false};
-    if (!es_json_enter(json, '{'))
-        return false;
-    while (es_json_member(json, &name)) {
-        struct upsink_slice value = es_json_value(json);
-        if (es_json_is(name, "found"))
-            found->exists = es_json_true(value);
-        else if (es_json_is(name, "_seq_no"))
-            found->seq_no = es_json_int(value, -1);
-        else if (es_json_is(name, "_primary_term"))
-            found->primary_term = es_json_int(value, -1);
-        else if (es_json_is(name, "_source"))
-            found->source = value;
-        else if (es_json_is(name, "error"))
-            found->error = value;
-    }
-    return !json->bad;
-}
-
-bool es_get_ask(struct upsink_sink *sink, const char *what, const char *index, const char *options,
-                struct es_json *docs, struct upsink_error *err)
+bool es_get_ask(struct upsink_sink *sink, const char *where, const char *options, struct es_docs *docs,
+                struct upsink_error *err)
 {
     char path[ES_INDEX_MAX + 300];
     struct es_reply reply;
     buf_append_text(&sink->body, "]}");
     if (sink->body.failed)
         return es_fail_memory(err);
-    snprintf(path, sizeof path, "/%s/_mget?%s", index, options);
-    if (!es_ask(sink, what, "POST", path, buf_view(&sink->body), &reply, err))
+    snprintf(path, sizeof path, "/%s/_mget?%s", where, options);
+    if (!es_ask(sink, docs->what, "POST", path, buf_view(&sink->body), &reply, err))
         return false;
-    *docs = es_json_of(es_json_find(reply.body, "docs"));
-    return es_json_enter(docs, '[') || es_fail_shape(sink, what, err);
+    docs->json = es_answer_docs(reply.body);
+    return !docs->json.bad || es_fail_shape(sink, docs->what, err);
 }
 
-bool es_get_next(struct upsink_sink *sink, const char *what, struct es_json *docs, struct es_found *found,
-                 struct upsink_error *err)
+/* On this connection answers may be one question late. */
+static bool fail_mixed(struct upsink_sink *sink, const struct es_docs *docs, struct upsink_error *err)
 {
-    if (!es_json_element(docs) || !read_found(docs, found))
-        return es_fail_shape(sink, what, err);
-    return !found->error.data || es_fail_code(sink, what, 500, found->error, err);
+    es_disconnect(sink);
+    return upsink_fail(err, UPSINK_ERR_OUTAGE, "mixed_answers",
+                       "can't %s %s: the answer is to another question; look at what stands between, a proxy "
+                       "or a balancer",
+                       docs->what, sink->description);
+}
+
+bool es_get_next(struct upsink_sink *sink, struct es_docs *docs, struct upsink_slice id,
+                 struct es_found *found, struct upsink_error *err)
+{
+    if (!es_answer_doc(&docs->json, found))
+        return es_fail_shape(sink, docs->what, err);
+    if (!es_found_is_of(found, docs->index, id))
+        return fail_mixed(sink, docs, err);
+    return !found->error.data || es_fail_code(sink, docs->what, 500, found->error, err);
+}
+
+bool es_get_end(struct upsink_sink *sink, struct es_docs *docs, struct upsink_error *err)
+{
+    return es_answer_is_over(&docs->json) || fail_mixed(sink, docs, err);
 }

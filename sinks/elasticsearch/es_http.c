@@ -2,6 +2,8 @@
 
 #include "clock.h"
 
+#include <time.h>
+
 enum {
     ANSWER_MAX = 256 << 20, /* bytes */
     LONG_WAIT_US = 1000000  /* so long an answer may take even while the program is stopping */
@@ -71,6 +73,11 @@ bool es_check_ready(const struct upsink_sink *sink, struct upsink_error *err)
 bool es_is_stopping(const struct upsink_sink *sink)
 {
     return sink->host && sink->host->stopping && sink->host->stopping(sink->host->context);
+}
+
+void es_sleep(int ms)
+{
+    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}, NULL);
 }
 
 void es_log(const struct upsink_sink *sink, enum upsink_log_level level, const char *text)

@@ -8,6 +8,8 @@
 
 enum { TRIES = 10, PREPARE_TIMEOUTS = 2 /* all of it may take so many */ };
 
+#define JUST_BACK_US (60 * CLOCK_SECOND)
+
 /* What is known of an index: {"aliases": {}, "mappings": {}, "settings": {}}. */
 struct look {
     json_t *info; /* NULL: not there */
@@ -395,7 +397,7 @@ static bool settle(struct preparation *work, bool *done, struct upsink_error *er
     return true;
 }
 
-/* Where that may not be asked it is what servers have by default. */
+/* The first question of all. Where that may not be asked it is what servers have by default. */
 static bool read_limits(struct upsink_sink *sink, struct upsink_error *err)
 {
     struct es_reply reply;
@@ -409,6 +411,26 @@ static bool read_limits(struct upsink_sink *sink, struct upsink_error *err)
     sink->request_max = reply.status == 200 && most > 0 ? most : 100 << 20;
     while (sink->bulk_bytes > ES_BULK_BYTES_LEAST && (int64_t)sink->bulk_bytes > sink->request_max / 2)
         sink->bulk_bytes /= 2;
+    return true;
+}
+
+/* Elasticsearch listens before its index .security can be read, and refuses its users and API keys until
+ * then: a refusal is asked again, and that of a server that was away a moment ago is no last word. */
+static bool log_in(struct upsink_sink *sink, struct upsink_error *err)
+{
+    static const int pauses_ms[] = {100, 200, 300, 400, 500, 500};
+    size_t tries = 0, most = sizeof pauses_ms / sizeof *pauses_ms;
+    while (!read_limits(sink, err)) {
+        if (strcmp(err->code, "credentials_refused") != 0)
+            return false;
+        if (sink->away_at_us && clock_monotonic_us() < sink->away_at_us + JUST_BACK_US) {
+            err->cls = UPSINK_ERR_OUTAGE;
+            return false;
+        }
+        if (tries == most || es_is_stopping(sink))
+            return false;
+        es_sleep(pauses_ms[tries++]);
+    }
     return true;
 }
 
@@ -445,11 +467,13 @@ bool es_prepare(struct upsink_sink *sink, const struct upsink_printer *plan, str
     /* Each request may take as long as `timeout` says, and there are many: what was made stays, and the next
      * time goes on from there. */
     sink->prepare_by_us = clock_monotonic_us() + PREPARE_TIMEOUTS * es_timeout_us(sink);
-    good = read_limits(sink, err);
+    good = log_in(sink, err);
     for (int tries = 0; good && !done && tries < TRIES && clock_monotonic_us() < sink->prepare_by_us; tries++)
         good = try_prepare(&work, &done, err);
     sink->prepare_by_us = 0;
     clear_looks(&work);
+    if (!good && err->cls == UPSINK_ERR_OUTAGE && strcmp(err->code, "credentials_refused") != 0)
+        sink->away_at_us = clock_monotonic_us();
     return good &&
            (done || upsink_fail(err, UPSINK_ERR_OUTAGE, "sink_busy",
                                 "%s is prepared by others, or changed, at the same time", sink->description));

@@ -6,7 +6,8 @@
 
 #define FENCES_ONLY                                                                                          \
     "_source_includes=_upsink&_source_excludes=_upsink.value"                                                \
-    "&filter_path=docs.found,docs._seq_no,docs._primary_term,docs._source,docs.error,error"
+    "&filter_path=docs._index,docs._id,docs.found,docs._seq_no,docs._primary_term,docs._source,docs.error,"  \
+    "error"
 
 enum { REQUEST_BYTES = 1 << 20, REQUEST_IDS = 10000 };
 
@@ -33,21 +34,20 @@ static bool take_fences(struct es_work *work, enum es_which which, bool (*wanted
                         size_t begin, size_t end, struct upsink_error *err)
 {
     struct upsink_sink *sink = work->sink;
-    const char *what = "read fences of";
-    struct es_json docs;
+    struct es_docs docs = {.what = "read fences of", .index = es_index_of(sink, which)};
     struct es_found found;
-    if (!es_get_ask(sink, what, es_alias_of(sink, which), FENCES_ONLY, &docs, err))
+    if (!es_get_ask(sink, es_alias_of(sink, which), FENCES_ONLY, &docs, err))
         return false;
     for (size_t i = begin; i < end; i++) {
         struct es_item *item = &work->items[i];
         if (!wanted(item))
             continue;
-        if (!es_get_next(sink, what, &docs, &found, err))
+        if (!es_get_next(sink, &docs, item->change->key, &found, err))
             return false;
         if (!fill_known(sink, &found, &sink->arena, which == ES_ROWS ? &item->row : &item->side))
             return es_fail_memory(err);
     }
-    return !es_json_element(&docs) || es_fail_shape(sink, what, err);
+    return es_get_end(sink, &docs, err);
 }
 
 bool es_read_fences(struct es_work *work, enum es_which which, bool (*wanted)(const struct es_item *item),
@@ -75,12 +75,11 @@ bool es_read_fences(struct es_work *work, enum es_which which, bool (*wanted)(co
 bool es_read_document(struct upsink_sink *sink, enum es_which which, struct upsink_slice key,
                       struct es_known *known, struct upsink_slice *source, struct upsink_error *err)
 {
-    struct es_json docs;
+    struct es_docs docs = {.what = "read from", .index = es_index_of(sink, which)};
     struct es_found found;
     es_get_begin(&sink->body);
-    if (!es_get_add(&sink->body, key, true) ||
-        !es_get_ask(sink, "read from", es_alias_of(sink, which), "", &docs, err) ||
-        !es_get_next(sink, "read from", &docs, &found, err))
+    if (!es_get_add(&sink->body, key, true) || !es_get_ask(sink, es_alias_of(sink, which), "", &docs, err) ||
+        !es_get_next(sink, &docs, key, &found, err) || !es_get_end(sink, &docs, err))
         return false;
     *source = found.source;
     return fill_known(sink, &found, &sink->arena, known) || es_fail_memory(err);

@@ -13,15 +13,14 @@ enum { BOOKKEEPING = 1, TRIES = 20 };
 bool es_state_read(struct upsink_sink *sink, const char *id, struct es_state *state,
                    struct upsink_slice *source, struct upsink_error *err)
 {
-    struct es_json docs;
+    struct es_docs docs = {.what = "read the state of"};
     struct es_found found;
     struct upsink_error why = {.cls = UPSINK_ERR_NONE};
-    const char *what = "read the state of";
     *state = (struct es_state){.exists = false};
     *source = UPSINK_SLICE_ABSENT;
     es_get_begin(&sink->body);
-    if (!es_get_add(&sink->body, upsink_slice_of(id), true) ||
-        !es_get_ask(sink, what, ES_STATE, "", &docs, &why) || !es_get_next(sink, what, &docs, &found, &why)) {
+    if (!es_get_add(&sink->body, upsink_slice_of(id), true) || !es_get_ask(sink, ES_STATE, "", &docs, &why) ||
+        !es_get_next(sink, &docs, upsink_slice_of(id), &found, &why) || !es_get_end(sink, &docs, &why)) {
         if (why.cls == UPSINK_ERR_TARGET_LOST)
             return true;
         *err = why;

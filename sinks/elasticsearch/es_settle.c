@@ -10,8 +10,6 @@
 #include "clock.h"
 #include "sinks/fence_pair.h"
 
-#include <time.h>
-
 enum {
     ROUNDS_MAX = 60,
     QUIET_ROUNDS = 4,
@@ -355,7 +353,7 @@ static bool pause_for(struct es_work *work, int ms, struct upsink_error *err)
     if (es_is_stopping(work->sink))
         return upsink_fail(err, UPSINK_ERR_OUTAGE, "interrupted",
                            "a write to %s was interrupted: the program stops", work->sink->description);
-    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}, NULL);
+    es_sleep(ms);
     return true;
 }
 

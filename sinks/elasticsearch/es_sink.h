@@ -57,7 +57,8 @@ struct upsink_sink {
         bool stopped;
     } progress;
     int64_t
-        prepare_by_us; /* then preparing is given up, however often the server answered; 0: not preparing */
+        prepare_by_us;  /* then preparing is given up, however often the server answered; 0: not preparing */
+    int64_t away_at_us; /* when preparing last met an outage; 0: never */
     size_t bulk_bytes;
     unsigned good_bulks; /* since it was halved */
 
@@ -100,6 +101,7 @@ bool es_fail_lost(struct upsink_sink *sink, struct upsink_error *err);
 /* OUTAGE where the sink is not prepared. */
 UPSINK_NODISCARD bool es_check_ready(const struct upsink_sink *sink, struct upsink_error *err);
 bool es_is_stopping(const struct upsink_sink *sink);
+void es_sleep(int ms);
 void es_log(const struct upsink_sink *sink, enum upsink_log_level level, const char *text);
 
 /* --- es_prepare.c, es_register.c, es_state.c ---------------------------------------------------------- */

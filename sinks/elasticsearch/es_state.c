@@ -136,8 +136,7 @@ static bool check_owners(struct upsink_sink *sink, const struct upsink_position 
                          struct es_state *states, struct upsink_error *err)
 {
     char id[ES_STATE_ID_SIZE];
-    const char *what = "read the positions in";
-    struct es_json docs;
+    struct es_docs docs = {.what = "read the positions in"};
     struct es_found found;
     es_get_begin(&sink->body);
     for (size_t i = 0; i < count; i++) {
@@ -145,18 +144,19 @@ static bool check_owners(struct upsink_sink *sink, const struct upsink_position 
         if (!es_get_add(&sink->body, upsink_slice_of(id), i == 0))
             return fail_name(err);
     }
-    if (!es_get_ask(sink, what, ES_STATE, "", &docs, err))
+    if (!es_get_ask(sink, ES_STATE, "", &docs, err))
         return false;
     for (size_t i = 0; i < count; i++) {
         struct stored stored = {.valid = false};
-        if (!es_get_next(sink, what, &docs, &found, err))
+        name_position(sink, &positions[i], id);
+        if (!es_get_next(sink, &docs, upsink_slice_of(id), &found, err))
             return false;
         stored.state = states[i] = (struct es_state){found.exists, found.seq_no, found.primary_term};
         read_position(sink, found.source, &stored);
         if (!stored.valid || stored.position.epoch != positions[i].epoch)
             return fail_fenced(sink, &positions[i], err);
     }
-    return true;
+    return es_get_end(sink, &docs, err);
 }
 
 static bool build_commit(struct upsink_sink *sink, const struct upsink_position *positions, size_t count,

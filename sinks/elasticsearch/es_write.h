@@ -42,6 +42,12 @@ static inline const char *es_alias_of(const struct upsink_sink *sink, enum es_wh
     return which == ES_ROWS ? sink->rows : sink->fences;
 }
 
+/* What it is an alias of. */
+static inline const char *es_index_of(const struct upsink_sink *sink, enum es_which which)
+{
+    return which == ES_ROWS ? sink->index : sink->fence_index;
+}
+
 /* --- es_read.c --------------------------------------------------------------------------------------- */
 
 /* Reads row fences, or delete fences, of the items wanted into `row` or `side`. */

@@ -11,6 +11,7 @@ struct rule {
 #define RETIRING "the server is stopping, or another one becomes the primary"
 #define NETWORK  "the server lost its connection to another member or shard"
 #define SLOW     "the server took too long; look for locks and slow members"
+#define PLACE    "a geographical index of the collection can't hold the value"
 #define DOCUMENT "the server can't store this document"
 
 /* Sorted by what follows; looked through from the beginning, for errors are rare. */
@@ -36,10 +37,11 @@ static const struct rule rules[] = {
     {15, UPSINK_ERR_RECORD, "invalid_for_sink", DOCUMENT},
     {171, UPSINK_ERR_RECORD, "invalid_for_sink",
      "an index of the collection can't hold two arrays of one document"},
-    {16755, UPSINK_ERR_RECORD, "invalid_for_sink",
-     "a geographical index of the collection can't hold the value"},
-    {16804, UPSINK_ERR_RECORD, "invalid_for_sink",
-     "a geographical index of the collection can't hold the value"},
+    {13026, UPSINK_ERR_RECORD, "invalid_for_sink", PLACE},
+    {13027, UPSINK_ERR_RECORD, "invalid_for_sink", PLACE},
+    {13068, UPSINK_ERR_RECORD, "invalid_for_sink", PLACE},
+    {16755, UPSINK_ERR_RECORD, "invalid_for_sink", PLACE},
+    {16804, UPSINK_ERR_RECORD, "invalid_for_sink", PLACE},
     {17261, UPSINK_ERR_RECORD, "invalid_for_sink", "a text index of the collection can't hold the value"},
     {17262, UPSINK_ERR_RECORD, "invalid_for_sink", "a text index of the collection can't hold the value"},
     {16766, UPSINK_ERR_RECORD, "invalid_for_sink", "a hashed index of the collection can't hold an array"},

@@ -22,7 +22,7 @@ kafka, postgres, redis, mongodb, opensearch, upsink, make_view = (
     getattr(_fixtures, name) for name in ("kafka", "postgres", "redis", "mongodb", "opensearch", "upsink", "make_view"))
 
 MAKERS = {"postgres": targets.PostgresTarget, "redis": targets.RedisTarget, "mongodb": targets.MongodbTarget,
-          "opensearch": targets.OpensearchTarget}
+          "opensearch": targets.SearchTarget}
 
 
 @pytest.fixture

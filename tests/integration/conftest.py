@@ -56,6 +56,14 @@ def opensearch():
     server.stop()
 
 
+@pytest.fixture(scope="module")
+def elasticsearch8():
+    """Likewise, with the group "elasticsearch8"."""
+    server = harness.Server("elasticsearch8", reachable("es"))
+    yield server
+    server.stop()
+
+
 @pytest.fixture
 def upsink(tmp_path):
     """Starts the program; what still runs at the end of the test is stopped."""

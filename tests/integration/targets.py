@@ -10,13 +10,16 @@
     transactional       rows and positions are one transaction: no record counts twice, whoever was killed
     refuse_notes()      makes the store refuse entities with a `note` that has a NUL; gives the settings that a view needs for that,
                         or None where the store refuses nothing of the kind
+    lose(key)           one row and its fence go, as where a server comes back without its last writes; only without transactions
 """
 
+import base64
 import contextlib
 import dataclasses
 import http.client
 import json
 import sqlite3
+import ssl
 import struct
 import time
 import uuid
@@ -179,6 +182,11 @@ class RedisTarget(DocumentTarget):
     def refuse_notes(self):
         return None
 
+    def lose(self, key):
+        target = self.client.hget(f"_upsink:target:{self.prefix}", "id").decode()
+        self.client.hdel(f"_upsink:fences:{target}", self.prefix + key)
+        self.client.delete(self.prefix + key)
+
 
 class MongodbTarget(DocumentTarget):
     """A collection of a database of its own. Read as the majority has it: other reads may see what a crash takes back."""
@@ -207,25 +215,35 @@ class MongodbTarget(DocumentTarget):
         self.db.create_collection("orders", validator={"note": {"$exists": False}})
         return {}
 
+    def lose(self, key):
+        self.orders.delete_one({"_id": key})
+
 
 class NoAnswer(OSError):
     """A server that is busy with itself, or an index that is not there."""
 
 
-class OpensearchTarget(DocumentTarget):
-    """An index of one shard, so that a search sees one instant. It also sees what the server has not yet written down, and could
-    lose: a snapshot counts once the checkpoint, which follows the disk, has passed it."""
+class SearchTarget(DocumentTarget):
+    """An index of one shard in OpenSearch or Elasticsearch, so that a search sees one instant. It also sees what the server has not
+    yet written down, and could lose: a snapshot counts once the checkpoint, which follows the disk, has passed it. It is looked at
+    as the server's administrator, and with TLS where the server speaks it."""
 
     retriable = (OSError, http.client.HTTPException)
     MOST = 10000
-    headers = {"Content-Type": "application/json"}
 
     def __init__(self, server):
         self.server, self.name = server, unique("o")
-        self.url = f"{server.env['OPENSEARCH_URL']}/{self.name}"
+        self.user, self.ca_file = server.env["SEARCH_USER"], server.env["SEARCH_CA"]
+        self.url = f"{server.env['SEARCH_URL']}/{self.name}"
+        self.headers = {"Content-Type": "application/json"}
+        if self.user:
+            self.headers["Authorization"] = f"Basic {base64.b64encode(self.user.encode()).decode()}"
 
     def connect(self):
-        return http.client.HTTPConnection("127.0.0.1", int(self.server.env["OPENSEARCH_PORT"]), timeout=30)
+        port = int(self.server.env["SEARCH_PORT"])
+        if not self.ca_file:
+            return http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        return http.client.HTTPSConnection("localhost", port, timeout=30, context=ssl.create_default_context(cafile=self.ca_file))
 
     def ask_over(self, connection, method, path, body=None):
         connection.request(method, f"/{path}", None if body is None else json.dumps(body), self.headers)
@@ -263,3 +281,6 @@ class OpensearchTarget(DocumentTarget):
 
     def refuse_notes(self):
         return {"elasticsearch": {"mappings": '{"dynamic": false, "properties": {"note": {"type": "long"}}}'}}
+
+    def lose(self, key):
+        self.ask("DELETE", f"{self.name}/_doc/{key}")

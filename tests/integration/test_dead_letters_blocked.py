@@ -4,7 +4,8 @@ import random
 
 import harness
 import pytest
-from views import VERSIONED, event, wait_assigned, wait_not_ready, wait_ready
+import targets
+from views import POSITIONED, VERSIONED, event, wait_assigned, wait_not_ready, wait_ready
 
 QUICK = {"session.timeout.ms": "2000", "heartbeat.interval.ms": "300"}
 
@@ -152,3 +153,31 @@ def test_killed_between_the_sinks_commit_and_the_groups_nothing_is_read_twice(ma
     view.produce(states(1, 1000))
     wait_done(view, process, 1)
     assert process.stop() == 0
+
+
+@pytest.fixture(params=["redis", "mongodb", pytest.param("opensearch", marks=pytest.mark.xdist_group("opensearch"))])
+def store(request):
+    server = request.getfixturevalue(request.param)
+    return {"redis": targets.RedisTarget, "mongodb": targets.MongodbTarget, "opensearch": targets.OpensearchTarget}[request.param](server)
+
+
+@pytest.mark.parametrize("rules", [VERSIONED, POSITIONED], ids=["versions", "positions"])
+def test_what_a_store_loses_before_the_positions_are_stored_is_written_again(make_view, store, rules):
+    view = make_view(store, rules=rules)
+    dlq = view.kafka.create_topic(f"{view.topic}.dlq", max_message_bytes="3000")
+    view.produce(states(20))
+    process = view.run()
+    wait_done(view, process, 20)
+    view.produce(states(20, 20) + [poison("large", 20_000)])
+    wait_not_ready(process, view.name, "dlq_too_large")
+    assert view.committed() == [20]
+    # As after a fail-over: the rows are out, their positions are not.
+    for key in ("k3", "k7"):
+        store.lose(key)
+    view.kafka.tool("configs", "--alter", "--entity-type", "topics", "--entity-name", dlq, "--add-config", "max.message.bytes=1000000")
+    wait_done(view, process, 41)
+    # Written twice, it counts once.
+    assert harness.check_books(process.metrics(), view.name)[1] == 40
+    assert_dead_letters(view)
+    assert process.stop() == 0
+    view.assert_converged()

@@ -1,20 +1,21 @@
-"""The whole service into OpenSearch: a real Kafka, a real server, and the program as a user runs it."""
+"""The whole service into OpenSearch and Elasticsearch 8: a real Kafka, a real server, and the program as a user runs it."""
 
+import contextlib
+import http.client
+import http.server
 import json
 import re
+import threading
 import time
 
 import harness
 import pytest
 import targets
-from views import POSITIONED, VERSIONED, event, history
+from views import POSITIONED, VERSIONED, event, history, wait_not_ready
 
-pytestmark = pytest.mark.xdist_group("opensearch")
-
-
-@pytest.fixture
-def index(opensearch):
-    return targets.OpensearchTarget(opensearch)
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in ("opensearch", "elasticsearch8")])
+def index(request):
+    return targets.SearchTarget(request.getfixturevalue(request.param))
 
 
 @pytest.mark.parametrize("rules", [VERSIONED, POSITIONED], ids=["versions", "positions"])
@@ -102,3 +103,75 @@ def test_an_index_that_is_lost_is_filled_anew(make_view, index, loss):
     view.wait_caught_up(process, 60)
     process.stop()
     assert {row.generation for row in index.rows().values()} == {2}
+
+
+# --- answers to other questions ---------------------------------------------------------------------------------------------------
+
+
+class Relay(http.server.ThreadingHTTPServer):
+    """Stands between, and as long as there is `mixed` asks for other documents than it was asked for: (path, body) to (path, body)."""
+
+    daemon_threads = True
+    mixed = None
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_):
+            pass
+
+        def relay(self):
+            path, body = self.path, self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if self.server.mixed and "/_mget" in path:
+                path, body = self.server.mixed(path, body)
+            with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.server.to, timeout=30)) as connection:
+                connection.request(self.command, path, body, {name: self.headers[name] for name in ("Content-Type", "Authorization")
+                                                              if self.headers[name]})
+                answer = connection.getresponse()
+                text = answer.read()
+            self.send_response(answer.status)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        do_GET = do_PUT = do_POST = do_DELETE = relay
+
+
+@pytest.fixture
+def relay(index):
+    with Relay(("127.0.0.1", 0), Relay.Handler) as server:
+        server.to = int(index.server.env["SEARCH_PORT"])
+        index.url = index.url.replace(f":{server.to}", f":{server.server_address[1]}")
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def of_another_key(path, body):
+    return path, body.replace(b'"b"', b'"a"')
+
+
+def of_the_other_index(path, body):
+    return path.replace(".upsink-gone-", ".upsink-rows-"), body
+
+
+@pytest.mark.parametrize("mixed, key", [(of_another_key, "b"), (of_the_other_index, "c")], ids=["another key's", "the other index'"])
+def test_fences_that_are_somebody_elses_are_not_judged_by(make_view, index, relay, mixed, key):
+    """The fence of another entity would make a change stale, and without its own a deleted one would come back."""
+    view = make_view(index, rules=VERSIONED, partitions=2)
+    view.produce([{"key": k, "value": event(k, 1), "partition": 0} for k in ("b", "c")])
+    view.produce([{"key": "a", "value": event("a", 9), "partition": 1}, {"key": "c", "value": None, "partition": 0}])
+    view.run_to_end()
+    view.assert_converged()
+    relay.mixed = mixed
+    view.produce([{"key": key, "value": event(key, 2 if key == "b" else 0), "partition": 0}])
+    process = view.run()
+    told = wait_not_ready(process, "mixed_answers")
+    assert str(relay.to) not in told and "another question" in told
+    relay.mixed = None
+    view.wait_caught_up(process)
+    assert process.stop() == 0
+    view.assert_converged()
+    assert not view.kafka.read(f"{view.topic}.dlq")

@@ -1,12 +1,12 @@
-"""Elasticsearch with its own security: TLS with a certificate that the test signs, and API keys that the server makes."""
+"""Elasticsearch 7 and 8 with their own security and OpenSearch with its plugin: TLS with a certificate that the test signs, users and
+rights, API keys that the server makes, and servers that have just begun to listen."""
 
 import base64
-import http.client
 import pathlib
 import shutil
-import ssl
 import subprocess
 import tempfile
+import threading
 import time
 
 import harness
@@ -16,7 +16,7 @@ import views
 from views import VERSIONED, event
 
 RIGHTS = {"cluster": ["monitor"],
-          "indices": [{"names": ["k*", ".upsink-*"], "privileges": ["create_index", "manage", "read", "write"]}]}
+          "indices": [{"names": ["o*", ".upsink-*"], "privileges": ["create_index", "manage", "read", "write"]}]}
 
 
 def openssl(directory, *words):
@@ -39,31 +39,57 @@ def make_certificates(directory):
             "-extfile", "names", "-out", "server.crt")
 
 
-@pytest.fixture(scope="module")
-def server():
+def start_with_tls(name, variable):
     directory = pathlib.Path(tempfile.mkdtemp(prefix="upsink-es-"))
     directory.chmod(0o755)  # the server's user must be able to reach it
     make_certificates(directory / "tls")
-    server = harness.Server("elasticsearch", directory / "server", ELASTICSEARCH_TLS=str(directory / "tls"))
+    server = harness.Server(name, directory / "server", **{variable: str(directory / "tls")})
     server.tls = directory / "tls"
     yield server
     server.stop()
     shutil.rmtree(directory)
 
 
-class Index(targets.OpensearchTarget):
+@pytest.fixture(scope="module")
+def elasticsearch_with_tls():
+    yield from start_with_tls("elasticsearch", "ELASTICSEARCH_TLS")
+
+
+@pytest.fixture(scope="module")
+def elasticsearch8_with_tls():
+    yield from start_with_tls("elasticsearch8", "ELASTICSEARCH_TLS")
+
+
+@pytest.fixture(scope="module")
+def opensearch_with_tls():
+    yield from start_with_tls("opensearch", "OPENSEARCH_TLS")
+
+
+def on(*names):
+    """Tests of one server share a process, and so the server."""
+    return pytest.mark.parametrize("server", [pytest.param(name, marks=pytest.mark.xdist_group(f"{name} with TLS")) for name in names],
+                                   indirect=True)
+
+
+on_opensearch, on_elasticsearch, on_all = on("opensearch"), on("elasticsearch", "elasticsearch8"), on(
+    "elasticsearch", "elasticsearch8", "opensearch")
+on_one = on("elasticsearch")  # what is libcurl's and ours
+
+
+@pytest.fixture
+def server(request):
+    return request.getfixturevalue(f"{request.param}_with_tls")
+
+
+class Index(targets.SearchTarget):
     """An index behind TLS."""
 
     def __init__(self, server):
-        self.server, self.name = server, targets.unique("k")
-        self.host, self.user = f"localhost:{server.env['SEARCH_PORT']}", server.env["SEARCH_USER"]
-        self.url = f"elasticsearch+https://{self.user}@{self.host}/{self.name}"
-        self.ca_file = str(server.tls / "ca.crt")
-        self.headers = {**self.headers, "Authorization": f"Basic {base64.b64encode(self.user.encode()).decode()}"}
+        super().__init__(server)
+        self.host = f"localhost:{server.env['SEARCH_PORT']}"
 
-    def connect(self):
-        context = ssl.create_default_context(cafile=self.ca_file)
-        return http.client.HTTPSConnection("localhost", int(self.server.env["SEARCH_PORT"]), timeout=30, context=context)
+    def url_of(self, user):
+        return self.url.replace(self.user, user)
 
     def make_key(self):
         return self.ask("POST", "_security/api_key", {"name": self.name, "role_descriptors": {"upsink": RIGHTS}})
@@ -87,9 +113,8 @@ def has_dead_letters(view):
 # --- TLS ------------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scheme", ["elasticsearch", "opensearch"])
-def test_rows_go_over_tls_with_the_authority_that_is_named(make_view, index, scheme):
-    index.url = index.url.replace("elasticsearch", scheme, 1)
+@on_all
+def test_rows_go_over_tls_with_the_authority_that_is_named(make_view, index):
     view = make_view(index, rules=VERSIONED, elasticsearch={"ca_file": index.ca_file})
     view.produce([*states(1, 3, 2), ("k3", None)])
     view.run_to_end()
@@ -108,6 +133,7 @@ def refused_at_start(view, *words):
     assert plan.wait(60) == 1 and "tls_failed" in plan.output + plan.errors
 
 
+@on_one
 @pytest.mark.parametrize("ca", [None, "stranger.crt"], ids=["the system's", "another one"])
 def test_a_certificate_of_an_unknown_authority_is_refused(make_view, index, ca):
     view = make_view(index, **({"elasticsearch": {"ca_file": str(index.server.tls / ca)}} if ca else {}))
@@ -115,6 +141,7 @@ def test_a_certificate_of_an_unknown_authority_is_refused(make_view, index, ca):
     refused_at_start(view, "its certificate is not one to trust")
 
 
+@on_one
 def test_a_certificate_for_another_host_is_refused(make_view, index):
     index.url = index.url.replace("localhost", "127.0.0.1")
     view = make_view(index, elasticsearch={"ca_file": index.ca_file})
@@ -122,6 +149,7 @@ def test_a_certificate_for_another_host_is_refused(make_view, index):
     refused_at_start(view, "127.0.0.1", "the name that stands in it")
 
 
+@on_one
 @pytest.mark.parametrize("content", [None, "no certificate\n"], ids=["absent", "of another kind"])
 def test_a_file_of_authorities_that_can_not_be_read_is_named(make_view, index, tmp_path, content):
     path = tmp_path / "authorities.pem"
@@ -131,6 +159,7 @@ def test_a_file_of_authorities_that_can_not_be_read_is_named(make_view, index, t
     refused_at_start(view, "elasticsearch.ca_file can't be read", str(path))
 
 
+@on_one
 def test_plain_http_to_a_port_with_tls_is_an_outage_that_tells_why(make_view, index):
     index.url = index.url.replace("+https", "")
     view = make_view(index)
@@ -141,6 +170,7 @@ def test_plain_http_to_a_port_with_tls_is_an_outage_that_tells_why(make_view, in
     assert not has_dead_letters(view)
 
 
+@on_one
 def test_tls_to_a_port_without_it_is_an_outage_that_tells_why(make_view, index, plain_port):
     index.url = index.url.replace(index.host, f"localhost:{plain_port}")
     view = make_view(index, elasticsearch={"ca_file": index.ca_file})
@@ -172,6 +202,7 @@ def plain_port(tmp_path):
 # --- API keys -------------------------------------------------------------------------------------------------------------------
 
 
+@on_elasticsearch
 @pytest.mark.parametrize("form", ["encoded", "id:key"])
 def test_an_api_key_of_the_server_writes_and_its_end_is_an_outage(make_view, index, form):
     key = index.make_key()
@@ -203,6 +234,7 @@ def test_an_api_key_of_the_server_writes_and_its_end_is_an_outage(make_view, ind
     assert not has_dead_letters(view)
 
 
+@on_elasticsearch
 def test_a_key_without_the_rights_is_refused_and_not_shown(make_view, index):
     key = index.ask("POST", "_security/api_key", {"name": index.name, "role_descriptors": {"nobody": {"cluster": ["monitor"]}}})
     index.url = f"elasticsearch+https://{index.host}/{index.name}"
@@ -213,3 +245,139 @@ def test_a_key_without_the_rights_is_refused_and_not_shown(make_view, index):
     assert "permission_denied" in process.errors
     assert key["encoded"] not in process.errors and key["api_key"] not in process.errors
     assert not has_dead_letters(view)
+
+
+# --- users ----------------------------------------------------------------------------------------------------------------------
+
+
+@on_all
+def test_a_wrong_password_ends_the_start_and_is_not_shown(make_view, index):
+    index.url = index.url_of("admin:wrong-Pa55w0rd")
+    view = make_view(index, elasticsearch={"ca_file": index.ca_file})
+    view.produce(states(1))
+    process = view.run()
+    assert process.wait(60) == 1
+    assert "credentials_refused" in process.errors and index.host in process.errors
+    assert "Pa55w0rd" not in process.errors
+    assert not has_dead_letters(view)
+
+
+LEAST = {"cluster": ["cluster_composite_ops"], "actions": ["create_index", "manage", "read", "write"]}
+
+
+class User:
+    """Of OpenSearch's security plugin, with a role of its own."""
+
+    API = "_plugins/_security/api"
+
+    def __init__(self, index, cluster=LEAST["cluster"], actions=LEAST["actions"]):
+        self.index, self.name = index, targets.unique("user")
+        self.set_rights(cluster, actions)
+        index.ask("PUT", f"{self.API}/internalusers/{self.name}", {"password": "Pa55-of-a-user"})
+        index.ask("PUT", f"{self.API}/rolesmapping/{self.name}", {"users": [self.name]})
+        index.url = index.url_of(f"{self.name}:Pa55-of-a-user")
+
+    def set_rights(self, cluster, actions):
+        self.index.ask("PUT", f"{self.API}/roles/{self.name}", {
+            "cluster_permissions": cluster,
+            "index_permissions": [{"index_patterns": [self.index.name, f"{self.index.name}-readers", ".upsink-*"], "allowed_actions": actions}]})
+
+
+@on_opensearch
+@pytest.mark.parametrize("cluster", [LEAST["cluster"], [*LEAST["cluster"], "cluster_monitor"]], ids=["least", "with monitor"])
+def test_the_rights_that_the_manual_lists_are_enough_for_a_user_of_the_plugin(make_view, index, cluster):
+    User(index, cluster)
+    view = make_view(index, rules=VERSIONED, partitions=2, elasticsearch={"ca_file": index.ca_file, "alias": f"{index.name}-readers"})
+    view.produce([*({"key": k, "value": v, "partition": 0} for k, v in states(1, 3, 2)), {"key": "k3", "value": None, "partition": 0}])
+    view.run_to_end()
+    view.assert_converged()
+    view.produce([{"key": "k3", "value": event("k3", 2, event_id="late"), "partition": 0}])
+    view.run_to_end()
+    view.assert_converged()
+    assert "k3" not in index.rows() and not has_dead_letters(view)
+    assert index.ask("GET", f"{index.name}-readers/_count")["count"] == 19
+    # Made again after it was lost.
+    index.ask("DELETE", index.name)
+    view.run_to_end()
+    view.assert_converged()
+
+
+@on_opensearch
+def test_a_user_of_the_plugin_without_the_rights_ends_the_start(make_view, index):
+    User(index, actions=("read",))
+    view = make_view(index, elasticsearch={"ca_file": index.ca_file})
+    view.produce(states(1))
+    process = view.run()
+    assert process.wait(60) == 1
+    assert "permission_denied" in process.errors and "section 3" in process.errors
+    assert "Pa55-of-a-user" not in process.errors
+    assert not has_dead_letters(view)
+
+
+@on_opensearch
+def test_rights_that_the_plugin_withdraws_are_waited_for(make_view, index):
+    user = User(index)
+    view = make_view(index, rules=VERSIONED, elasticsearch={"ca_file": index.ca_file})
+    view.produce(states(1))
+    process = view.run()
+    view.wait_caught_up(process)
+    user.set_rights([], ["read", "indices:monitor/*"])
+    view.produce(states(2))
+    views.wait_not_ready(process, "permission_denied")
+    user.set_rights(**LEAST)
+    view.wait_caught_up(process)
+    assert process.stop() == 0 and not has_dead_letters(view)
+
+
+# --- servers that have just begun to listen -----------------------------------------------------------------------------------------
+
+
+def restart_under(view, server, *, meanwhile):
+    """The server stops, the program starts, the server starts again: it must get through all that the server says on its way."""
+    server.stop()
+    process = view.run()
+    harness.wait_until(lambda: "sink_unreachable" in process.errors, what="the outage")
+    again = threading.Thread(target=server.restart)
+    again.start()
+    try:
+        if meanwhile:
+            views.wait_not_ready(process, meanwhile, seconds=60)
+    finally:
+        again.join()
+    view.wait_caught_up(process)
+    assert process.stop() == 0 and not has_dead_letters(view)
+
+
+@on_opensearch
+def test_a_plugin_that_is_not_yet_initialized_is_an_outage(make_view, index):
+    view = make_view(index, rules=VERSIONED, elasticsearch={"ca_file": index.ca_file}, retry={"initial": "50ms", "max": "50ms"})
+    view.produce(states(1))
+    view.run_to_end()
+    view.produce(states(2))
+    restart_under(view, index.server, meanwhile="sink_unavailable")
+
+
+def on_in_turn(argument, **values):
+    """Each server with a value of its own."""
+    marks = {name: pytest.mark.xdist_group(f"{name} with TLS") for name in values}
+    return pytest.mark.parametrize(f"server, {argument}", [pytest.param(name, value, marks=marks[name]) for name, value in values.items()],
+                                   indirect=["server"])
+
+
+@on_in_turn("whose", elasticsearch="key", elasticsearch8="user")
+def test_logins_that_the_server_can_not_yet_judge_do_not_end_the_start(make_view, index, whose):
+    """Elasticsearch listens before it can read its index .security, and answers 401 until then."""
+    settings = {"ca_file": index.ca_file}
+    if whose == "key":
+        settings["api_key"] = index.make_key()["encoded"]
+        index.url = f"elasticsearch+https://{index.host}/{index.name}"
+    else:
+        name = targets.unique("user")
+        index.ask("POST", f"_security/role/{name}", RIGHTS)
+        index.ask("POST", f"_security/user/{name}", {"password": "Pa55-of-a-user", "roles": [name]})
+        index.url = index.url_of(f"{name}:Pa55-of-a-user")
+    view = make_view(index, rules=VERSIONED, elasticsearch=settings, retry={"initial": "50ms", "max": "50ms"})
+    view.produce(states(1))
+    view.run_to_end()
+    view.produce(states(2))
+    restart_under(view, index.server, meanwhile=None)

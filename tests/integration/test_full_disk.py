@@ -47,7 +47,7 @@ def fill(disk, share):
 
 
 def make_search(server):
-    target = targets.OpensearchTarget(server)
+    target = targets.SearchTarget(server)
     target.ask("PUT", "_cluster/settings", {"transient": {"cluster.info.update.interval": "10s"}})
     return target
 

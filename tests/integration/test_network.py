@@ -13,7 +13,7 @@ from toxiproxy import BOTH, UP
 from views import VERSIONED, Watcher, event, wait_not_ready, wait_ready
 
 STORES = {"postgres": targets.PostgresTarget, "redis": targets.RedisTarget, "mongodb": targets.MongodbTarget,
-          "opensearch": targets.OpensearchTarget}
+          "opensearch": targets.SearchTarget}
 
 
 @pytest.fixture(scope="module")

@@ -71,6 +71,16 @@ def test_an_event_that_comes_again_after_another_and_a_restart_is_a_duplicate(ma
     assert view.target.rows()["a"].event_id == "E2"
 
 
+def test_what_a_duplicate_carried_beside_the_known_id_is_not_taken_for_applied_after_a_restart(make_view, target):
+    view = make_view(target, rules=fold.Rules(change_id=("/data/c",)))
+    view.produce([upsert("a", 1, event_id="E1", c="C1"), upsert("a", 2, event_id="E1", c="C2"),
+                  upsert("b", 1, event_id="E1", c="C1"), upsert("b", 2, event_id="E2", c="C1")])
+    view.run_to_end()
+    view.produce([upsert("a", 3, event_id="E3", c="C2"), upsert("b", 3, event_id="E2", c="C3")])
+    rows = run_and_compare(view)
+    assert [rows[k].doc["n"] for k in "ab"] == [3, 3]
+
+
 def test_books_of_one_run_are_those_of_the_rules(make_view, target):
     rules = fold.Rules(version="/data/lastUpdated", change_id=("/data/orderId", "/data/n"))
     view = make_view(target, rules=rules)

@@ -4,7 +4,7 @@
 #
 # Environment: ELASTICSEARCH_MAJOR (7, or 8; for restart too). ELASTICSEARCH_TLS: a directory with ca.crt, server.crt and
 # server.key, for localhost; HTTP goes over TLS then, and ELASTICSEARCH_URL begins with elasticsearch+https.
-# API keys can be made in 7, with elasticsearch-analysis.
+# API keys can be made with the help of elasticsearch-analysis.
 # Users are in files, since this layout can't make the index that others are kept in: `admin`, a superuser; `writer` and
 # `reader`, with roles of these names in DIR/home/config/roles.yml, which may be changed (noticed within 5 s).
 # DIR/env: ELASTICSEARCH_URL, with `admin`; ELASTICSEARCH_PORT ELASTICSEARCH_PID
@@ -12,6 +12,7 @@
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 SERVER=elasticsearch
+TITLE=Elasticsearch
 case ${ELASTICSEARCH_MAJOR:=7} in
 7) VERSION=7.17.28 SHA256=37004c9bd95165eb41b229204bbb9f311d8099d6db22ec22b2f019664f0a75ab ;;
 8) VERSION=8.17.0 SHA256=c3e814c3fa6b31ffaa2bad55c3aa2121fd595b3ffe08a7adf3a4579adbcb91d9 HAS_LAUNCHER=yes ;;
@@ -64,13 +65,10 @@ PROPERTIES
 
 prepare_home() {
     local user java_home
-    if [ "$ELASTICSEARCH_MAJOR" = 7 ]; then
-        with_cache_lock "$SERVER" build_analysis
-        cp -r "$ANALYSIS_HOME" "$1/modules/security-index-analysis"
-    fi
+    with_cache_lock "$SERVER" build_analysis
+    cp -r "$ANALYSIS_HOME" "$1/modules/security-index-analysis"
     if [ -n "${ELASTICSEARCH_TLS:-}" ]; then
-        cp "$ELASTICSEARCH_TLS"/{ca.crt,server.crt,server.key} "$1/config/"
-        SEARCH_CA=$1/config/ca.crt
+        take_certificate "$1" "$ELASTICSEARCH_TLS"
     fi
     java_home=$(dirname "$(dirname "$(readlink -f "$(command -v java)")")")
     SEARCH_USER=admin:secret-of-tests

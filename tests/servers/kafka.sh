@@ -92,4 +92,6 @@ start_server() {
 
 restart_server() { launch "$1"; }
 
+server_version() { echo "Kafka $KAFKA_VERSION"; }
+
 server_main "$@"

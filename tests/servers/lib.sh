@@ -1,7 +1,7 @@
 # Shared by the server scripts of this folder; sourced, not run.
 #
-# A server script sets SERVER, defines start_server DIR and restart_server DIR, and ends with
-# `server_main "$@"`. It gives every server the same commands:
+# A server script sets SERVER, defines start_server DIR, restart_server DIR and server_version (after start_server: name and
+# version in words), and ends with `server_main "$@"`. It gives every server the same commands:
 #
 #   X.sh start DIR     lay out and start a server in DIR, wait until it answers, print its URL
 #   X.sh stop DIR      SIGTERM, and SIGKILL after a grace period
@@ -11,7 +11,8 @@
 # DIR/env holds shell-quoted variables for `. DIR/env`, DIR/NAME.log the log, DIR/pid the process
 # id and its start time, so that a recycled process id is never signalled.
 #
-# Environment: UPSINK_CACHE (downloads; ~/.cache/upsink), UPSINK_SERVER_TIMEOUT (seconds; 120).
+# Environment: UPSINK_CACHE (downloads; ~/.cache/upsink), UPSINK_SERVER_TIMEOUT (seconds; 120), UPSINK_SERVERS_LOG (a file to which
+# each server that was started adds a line: what it is).
 # shellcheck shell=bash
 
 set -euo pipefail
@@ -211,6 +212,7 @@ server_main() {
     start)
         [ ! -e "$dir/pid" ] || die "$dir was used before; give a fresh directory, or 'restart' it"
         start_server "$dir"
+        [ -z "${UPSINK_SERVERS_LOG:-}" ] || server_version >>"$UPSINK_SERVERS_LOG"
         ;;
     stop) stop_server "$dir" "$STOP_SIGNAL" ;;
     kill9) stop_server "$dir" KILL ;;

@@ -91,4 +91,6 @@ restart_server() {
     describe_server "$1"
 }
 
+server_version() { "$MONGOD" --version | sed -n 's/^db version v/MongoDB /p'; }
+
 server_main "$@"

@@ -79,4 +79,6 @@ restart_server() {
     echo "$POSTGRES_URL"
 }
 
+server_version() { "$PG_BIN/postgres" --version | sed 's/.*(\(PostgreSQL\)) \([^ ]*\).*/\1 \2/'; }
+
 server_main "$@"

@@ -40,4 +40,6 @@ CONF
 
 restart_server() { launch "$1"; }
 
+server_version() { redis-server --version | sed 's/.* v=\([^ ]*\).*/Redis \1/'; }
+
 server_main "$@"

@@ -1,6 +1,7 @@
 # What opensearch.sh and elasticsearch.sh share; sourced after lib.sh, not run. They set:
 #
 #   SERVER      opensearch or elasticsearch; DIR/env has its names in capitals
+#   TITLE       the same for people
 #   VERSION, SHA256, COORDINATES   of the distribution for integration tests (Maven Central), a zip
 #   JAVA_VARIABLE, TMP_VARIABLE, OPTIONS_VARIABLE   how the launcher calls them
 #   write_settings FILE            appends to its configuration
@@ -27,22 +28,30 @@ fetch_artifact() {
     echo "$2  $(echo "$3"/*)" | sha256sum -c --quiet - >/dev/null 2>&1 || die "$1 does not have the expected SHA-256 $2"
 }
 
-fetch_distribution() {
-    local part=$SEARCH_HOME.part file
-    [ ! -d "$SEARCH_HOME" ] || return 0
-    fetch_artifact "$COORDINATES" "$SHA256" "$part"
+# fetch_zip COORDINATES SHA256 DIR [FOLDER]: what it holds, or what stands in one folder of it; once.
+fetch_zip() {
+    local part=$3.part file
+    [ ! -d "$3" ] || return 0
+    fetch_artifact "$1" "$2" "$part"
     file=$(echo "$part"/*.zip)
     /usr/bin/python3 -c 'import sys, zipfile; zipfile.ZipFile(sys.argv[1]).extractall(sys.argv[2])' "$file" "$part"
+    rm "$file"
     chmod -R a+rX "$part"
-    chmod a+rx "$part/$SERVER-$VERSION"/bin/*
-    mv "$part/$SERVER-$VERSION" "$SEARCH_HOME"
+    mv "$part${4:+/$4}" "$3"
     rm -rf "$part"
+}
+
+# The certificate of the directory that ELASTICSEARCH_TLS or OPENSEARCH_TLS names, and SEARCH_CA.
+take_certificate() {
+    cp "$2"/{ca.crt,server.crt,server.key} "$1/config/"
+    SEARCH_CA=$1/config/ca.crt
 }
 
 make_home() {
     local home=$1
     mkdir -p "$home/tmp"
     cp -r "$SEARCH_HOME"/{bin,config,lib,modules} "$home/"
+    chmod a+rx "$home"/bin/*
     mkdir -p "$home/plugins" "$home/data" "$home/logs"
     cat >"$home/config/$SERVER.yml" <<YAML
 cluster.name: upsink-test
@@ -81,23 +90,24 @@ adopt_child() {
 }
 
 launch() {
-    local dir=$1
+    local dir=$1 url
     spawn "$dir" "${AS_USER[@]}" env "$JAVA_VARIABLE=$(dirname "$(dirname "$(readlink -f "$(command -v java)")")")" \
         "$TMP_VARIABLE=$dir/home/tmp" \
         "$OPTIONS_VARIABLE=-Xms$SEARCH_HEAP -Xmx$SEARCH_HEAP -XX:-AlwaysPreTouch" "$dir/home/bin/$SERVER"
     [ -z "${HAS_LAUNCHER:-}" ] || adopt_child "$dir"
     wait_ready "$dir" "$SEARCH_PORT" ask_server "$READY_PATH"
-    write_env "$dir" "${NAME}_URL" "$SERVER${SEARCH_CA:++https}://${SEARCH_USER:+$SEARCH_USER@}$(search_host):$SEARCH_PORT" \
-        "${NAME}_PORT" "$SEARCH_PORT" "${NAME}_PID" "$SERVER_PID" SEARCH_PORT "$SEARCH_PORT" \
-        SEARCH_TRANSPORT_PORT "$SEARCH_TRANSPORT_PORT" SEARCH_HEAP "$SEARCH_HEAP" SEARCH_USER "$SEARCH_USER" SEARCH_CA "$SEARCH_CA"
-    echo "$SERVER${SEARCH_CA:++https}://${SEARCH_USER:+$SEARCH_USER@}$(search_host):$SEARCH_PORT"
+    url="$SERVER${SEARCH_CA:++https}://${SEARCH_USER:+$SEARCH_USER@}$(search_host):$SEARCH_PORT"
+    write_env "$dir" "${NAME}_URL" "$url" "${NAME}_PORT" "$SEARCH_PORT" "${NAME}_PID" "$SERVER_PID" SEARCH_URL "$url" \
+        SEARCH_PORT "$SEARCH_PORT" SEARCH_TRANSPORT_PORT "$SEARCH_TRANSPORT_PORT" SEARCH_HEAP "$SEARCH_HEAP" SEARCH_USER "$SEARCH_USER" \
+        SEARCH_CA "$SEARCH_CA"
+    echo "$url"
 }
 
 start_server() {
     local dir=$1
     need_command java
     need_command curl
-    with_cache_lock "$SERVER" fetch_distribution
+    with_cache_lock "$SERVER" fetch_zip "$COORDINATES" "$SHA256" "$SEARCH_HOME" "$SERVER-$VERSION"
     SEARCH_HEAP=${SEARCH_HEAP:-512m}
     SEARCH_PORT=$(free_port)
     SEARCH_TRANSPORT_PORT=$SEARCH_PORT
@@ -110,6 +120,8 @@ start_server() {
     [ ${#AS_USER[@]} = 0 ] || chown -R nobody "$dir/home"
     launch "$dir"
 }
+
+server_version() { echo "$TITLE $VERSION${SEARCH_CA:+ with TLS}"; }
 
 restart_server() {
     become_unprivileged "$1"

@@ -57,4 +57,6 @@ start_server() {
 
 restart_server() { launch "$1"; }
 
+server_version() { echo "Toxiproxy ${VERSION#v}"; }
+
 server_main "$@"

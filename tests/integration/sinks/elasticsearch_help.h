@@ -1,5 +1,6 @@
 /* For the tests of the Elasticsearch sink against a real server, which they start themselves and may do
- * anything to. Every test has an index of its own. A program sets server_script before the group begins. */
+ * anything to. Every test has an index of its own. A program calls choose_server before the group begins; the
+ * environment variable SEARCH_SERVER names another script of tests/servers to run all of it against. */
 #ifndef UPSINK_ELASTICSEARCH_HELP_H
 #define UPSINK_ELASTICSEARCH_HELP_H
 
@@ -36,6 +37,12 @@ static const struct upsink_sink_type *type;
 static const char *server_script, *server_extra = "";
 static char server_directory[64], server_user[64];
 static long server_port, server_pid;
+
+static inline void choose_server(const char *script)
+{
+    const char *other = getenv("SEARCH_SERVER");
+    server_script = other ? other : script;
+}
 
 /* start, stop, kill9 or restart: what goes wrong ends the test. */
 static inline void server(const char *command)

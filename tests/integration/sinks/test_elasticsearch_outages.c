@@ -498,7 +498,7 @@ static const struct CMUnitTest tests[] = {
 
 int main(void)
 {
-    server_script = "opensearch";
+    choose_server("opensearch");
     server_extra = "indexing_pressure.memory.limit: 400kb\nhttp.max_content_length: 2mb";
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

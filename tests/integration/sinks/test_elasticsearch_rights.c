@@ -80,41 +80,92 @@ static void rights_that_are_missing_or_withdrawn_are_no_bad_records(void **state
 /* --- API keys; those that a server makes: test_elasticsearch_security.py ----------------------------------
  */
 
-static char request[4096];
+#define REFUSAL  "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+#define STARTING "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
-static void *listen_once(void *context)
+/* A server that gives one answer so many times, and then another one. */
+struct doorman {
+    int listener, times;
+    const char *first, *then;
+    pthread_t thread;
+    char request[4096]; /* the last one */
+};
+
+static void *answer_all(void *context)
 {
-    static const char answer[] =
-        "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    int listener = *(int *)context, client = accept(listener, NULL, NULL);
-    ssize_t len = recv(client, request, sizeof request - 1, 0);
-    request[len > 0 ? len : 0] = '\0';
-    (void)!write(client, answer, sizeof answer - 1);
-    close(client);
-    return NULL;
+    struct doorman *doorman = context;
+    for (;;) {
+        int client = accept(doorman->listener, NULL, NULL);
+        if (client < 0)
+            return NULL;
+        const char *answer = doorman->times-- > 0 ? doorman->first : doorman->then;
+        ssize_t len = recv(client, doorman->request, sizeof doorman->request - 1, 0);
+        doorman->request[len > 0 ? len : 0] = '\0';
+        (void)!write(client, answer, strlen(answer));
+        close(client);
+    }
+}
+
+static void doorman_start(struct doorman *doorman, struct desk *desk, int times, const char *first,
+                          const char *then)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    *doorman = (struct doorman){
+        .listener = socket(AF_INET, SOCK_STREAM, 0), .times = times, .first = first, .then = then};
+    assert_int_equal(bind(doorman->listener, (struct sockaddr *)&address, len), 0);
+    assert_int_equal(listen(doorman->listener, 8), 0);
+    assert_int_equal(getsockname(doorman->listener, (struct sockaddr *)&address, &len), 0);
+    assert_int_equal(pthread_create(&doorman->thread, NULL, answer_all, doorman), 0);
+    snprintf(desk->url, sizeof desk->url, "elasticsearch://127.0.0.1:%d", ntohs(address.sin_port));
+}
+
+static void doorman_stop(struct doorman *doorman)
+{
+    shutdown(doorman->listener, SHUT_RDWR);
+    pthread_join(doorman->thread, NULL);
+    close(doorman->listener);
 }
 
 static void an_api_key_is_sent_instead_of_a_user(void **state)
 {
     struct desk *desk = *state;
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof address;
-    pthread_t thread;
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(listener, (struct sockaddr *)&address, len), 0);
-    assert_int_equal(listen(listener, 1), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &len), 0);
-    assert_int_equal(pthread_create(&thread, NULL, listen_once, &listener), 0);
-    snprintf(desk->url, sizeof desk->url, "elasticsearch://127.0.0.1:%d", ntohs(address.sin_port));
+    struct doorman doorman;
+    doorman_start(&doorman, desk, 0, NULL, REFUSAL);
     desk_set(desk, "api_key", "VuaCfGcBCdbkQm:ui2lp2axTNmsyakw9tvNnw");
     assert_refused(desk, "credentials_refused");
-    pthread_join(thread, NULL);
-    close(listener);
-    assert_non_null(strstr(
-        request, "\r\nAuthorization: ApiKey VnVhQ2ZHY0JDZGJrUW06dWkybHAyYXhUTm1zeWFrdzl0dk5udw==\r\n"));
+    doorman_stop(&doorman);
+    assert_non_null(
+        strstr(doorman.request,
+               "\r\nAuthorization: ApiKey VnVhQ2ZHY0JDZGJrUW06dWkybHAyYXhUTm1zeWFrdzl0dk5udw==\r\n"));
     use_url(desk, "admin:secret-of-tests");
     assert_false(try_prepare(desk));
     assert_string_equal(desk->err.code, "bad_setting");
+}
+
+/* What Elasticsearch says to its own users until it can read its index .security. */
+static void a_first_refusal_is_asked_again(void **state)
+{
+    struct desk *desk = *state;
+    struct doorman doorman;
+    doorman_start(&doorman, desk, 3, REFUSAL, STARTING);
+    assert_false(try_prepare(desk));
+    doorman_stop(&doorman);
+    assert_int_equal(desk->err.cls, UPSINK_ERR_OUTAGE);
+    assert_string_equal(desk->err.code, "sink_unavailable");
+}
+
+static void a_refusal_right_after_an_outage_is_an_outage(void **state)
+{
+    struct desk *desk = *state;
+    struct doorman doorman;
+    doorman_start(&doorman, desk, 2, STARTING, REFUSAL);
+    for (int i = 0; i < 3; i++) {
+        assert_false(try_prepare(desk));
+        assert_int_equal(desk->err.cls, UPSINK_ERR_OUTAGE);
+        assert_string_equal(desk->err.code, i ? "credentials_refused" : "sink_unavailable");
+    }
+    doorman_stop(&doorman);
 }
 
 static const struct CMUnitTest tests[] = {
@@ -122,10 +173,12 @@ static const struct CMUnitTest tests[] = {
     TEST(the_rights_that_the_manual_lists_are_enough),
     TEST(rights_that_are_missing_or_withdrawn_are_no_bad_records),
     TEST(an_api_key_is_sent_instead_of_a_user),
+    TEST(a_first_refusal_is_asked_again),
+    TEST(a_refusal_right_after_an_outage_is_an_outage),
 };
 
 int main(void)
 {
-    server_script = "elasticsearch";
+    choose_server("elasticsearch");
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

@@ -166,6 +166,31 @@ static void each_refused_record_of_a_batch_costs_itself_alone(void **state)
     free(large);
 }
 
+static void what_an_index_for_places_can_not_hold_is_refused_alone(void **state)
+{
+    static const char *const indexes[] = {
+        "{'createIndexes':'orders','indexes':[{'key':{'at':'2d'},'name':'flat'}]}",
+        "{'createIndexes':'orders','indexes':[{'key':{'at':'2dsphere'},'name':'round'}]}",
+    };
+    struct desk *desk = *state;
+    struct upsink_result results[5];
+    desk_open(desk);
+    for (size_t i = 0; i < sizeof indexes / sizeof *indexes; i++) {
+        int64_t at = (int64_t)i * 10;
+        forget(ask(desk, NULL, indexes[i]));
+        const struct upsink_change changes[5] = {
+            upsert("a", at + 1, "{\"at\":[1,2]}"), upsert("b", at + 2, "{\"at\":[200,0]}"),
+            upsert("c", at + 3, "{\"at\":[[1],[2]]}"),
+            upsert("d", at + 4, "{\"at\":{\"lng\":1,\"lat\":\"x\"}}"), upsert("e", at + 5, "{\"at\":[3,4]}")};
+        need(desk, try_write(desk, changes, 5, results), "write");
+        assert_int_equal(results[0].verdict, UPSINK_APPLIED);
+        for (size_t j = 1; j < 4; j++)
+            assert_rejected(&results[j], "invalid_for_sink");
+        assert_int_equal(results[4].verdict, UPSINK_APPLIED);
+        forget(ask(desk, NULL, "{'dropIndexes':'orders','index':'*'}"));
+    }
+}
+
 static void what_is_stale_is_not_refused(void **state)
 {
     struct desk *desk = *state;
@@ -397,6 +422,7 @@ int main(void)
         DESK_TEST(numbers_keep_their_digits_in_the_type_that_holds_them),
         DESK_TEST(field_names_with_dots_and_dollars_are_stored_unchanged),
         DESK_TEST(each_refused_record_of_a_batch_costs_itself_alone),
+        DESK_TEST(what_an_index_for_places_can_not_hold_is_refused_alone),
         DESK_TEST(what_is_stale_is_not_refused),
         DESK_TEST(documents_up_to_the_servers_limit_are_taken),
         DESK_TEST(a_name_that_stands_twice_counts_once_with_its_last_value),

@@ -137,9 +137,28 @@ static void write_wave(struct store *store, const struct model_case *c, struct u
     }
 }
 
-/* Applies the case in batches of at most `size` records; sometimes the store takes a batch back and it is
- * repeated. */
-static void run_case(const struct model_case *c, unsigned size, bool aborts, struct store *store,
+static unsigned pick_trouble(unsigned bound)
+{
+    static uint64_t state;
+    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+    return (unsigned)(state >> 33) % bound;
+}
+
+enum trouble { NO_TROUBLE, TAKEN_BACK, LOST };
+
+/* Each row as it was at some time since the batch began. */
+static void lose_some(struct store *store, const struct store *past, unsigned count)
+{
+    for (unsigned k = 0; k < KEYS; k++) {
+        unsigned when = pick_trouble(count + 1);
+        if (when < count)
+            store->rows[k] = past[when].rows[k];
+    }
+}
+
+/* Applies the case in batches of at most `size` records; sometimes the store takes a batch back, or loses
+ * some of it, and it is repeated. */
+static void run_case(const struct model_case *c, unsigned size, enum trouble trouble, struct store *store,
                      uint8_t fates[RECORDS])
 {
     struct dedup windows[2];
@@ -153,17 +172,28 @@ static void run_case(const struct model_case *c, unsigned size, bool aborts, str
         for (; i < RECORDS && i < first + count; i++)
             assert_true(batch_add(&batch, DECODE_CHANGE, &c->inputs[i].change, NULL,
                                   c->window ? &windows[c->inputs[i].partition] : NULL, 0, NULL, 10));
-        struct store before = *store;
+        static struct store past[10 * RECORDS];
         struct upsink_batch wave;
         bool failed;
-        unsigned waves = 0, give_up = aborts ? pick(4) : 99;
-        while (batch_next_wave(&batch, &wave, &failed)) {
-            write_wave(store, c, &wave);
-            batch_settle(&batch, &wave);
-            assert_true(++waves < 10 * RECORDS);
-            if (waves == give_up) {
-                *store = before;
-                batch_reopen(&batch);
+        unsigned waves = 0, give_up = trouble == TAKEN_BACK ? pick(4) : 99;
+        for (bool again = true; again;) {
+            again = trouble == LOST && pick_trouble(2);
+            while (batch_next_wave(&batch, &wave, &failed)) {
+                past[waves] = *store;
+                write_wave(store, c, &wave);
+                batch_settle(&batch, &wave);
+                assert_true(++waves < 10 * RECORDS);
+                if (waves == give_up && trouble == TAKEN_BACK) {
+                    *store = past[0];
+                    batch_reopen(&batch);
+                } else if (trouble == LOST && pick_trouble(4) == 0) {
+                    lose_some(store, past, waves);
+                    batch_repeat(&batch);
+                }
+            }
+            if (again && waves) {
+                lose_some(store, past, waves);
+                batch_repeat(&batch);
             }
         }
         assert_false(failed);
@@ -225,8 +255,12 @@ static void folding_changes_nothing_but_the_number_of_writes(void **test_state)
         struct store alone, folded;
         uint8_t alone_fates[RECORDS], folded_fates[RECORDS];
         generate(&c, seed);
-        run_case(&c, 1, false, &alone, alone_fates);
-        run_case(&c, 2 + (unsigned)(seed % 60), seed % 3 == 0, &folded, folded_fates);
+        run_case(&c, 1, NO_TROUBLE, &alone, alone_fates);
+        run_case(&c, 2 + (unsigned)(seed % 60),
+                 seed % 3 == 0   ? TAKEN_BACK
+                 : seed % 3 == 1 ? LOST
+                                 : NO_TROUBLE,
+                 &folded, folded_fates);
         compare(&c, seed, &alone, &folded, alone_fates, folded_fates);
         alone_writes += alone.writes;
         folded_writes += folded.writes;
@@ -328,7 +362,7 @@ static void all_that_comes_again_after_a_crash_stays_known(void **test_state)
     struct batch batch;
     struct dedup window;
     struct upsink_fence fence = {0};
-    char ids[EVENTS][8];
+    char ids[EVENTS][16];
     batch_init(&batch, false, false, false);
     for (int life = 0; life < 2; life++) {
         dedup_init(&window, WINDOW);

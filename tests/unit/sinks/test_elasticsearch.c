@@ -111,6 +111,7 @@ static void every_status_has_its_class(void **state)
         {502, "", UPSINK_ERR_OUTAGE, "sink_unavailable"},
         {504, "", UPSINK_ERR_OUTAGE, "sink_timeout"},
         {500, "node_closed_exception", UPSINK_ERR_OUTAGE, "sink_unavailable"},
+        {500, "fail_processor_exception", UPSINK_ERR_RECORD, "invalid_for_sink"},
         {500, "null_pointer_exception", UPSINK_ERR_UNKNOWN, "sink_error"},
         {302, "", UPSINK_ERR_UNKNOWN, "sink_error"},
         {405, "", UPSINK_ERR_UNKNOWN, "sink_error"},

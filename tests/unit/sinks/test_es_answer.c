@@ -1,5 +1,5 @@
-/* Answers to a _bulk, as they should be and as they should not: what is not the whole answer to what was
- * asked is none. */
+/* Answers to a _bulk and to an _mget, as they should be and as they should not: what is not the whole answer
+ * to what was asked is none. */
 #include "sinks/elasticsearch/es_answer.h"
 #include "sinks/elasticsearch/es_code.h"
 
@@ -153,6 +153,91 @@ static void deletes_and_writes_are_told_apart(void **state)
     assert_false(es_outcome_is_of(&outcome, true, UPSINK_SLICE_LIT("a")));
 }
 
+/* --- documents -------------------------------------------------------------------------------------------
+ */
+
+#define FOUND(index, id)                                                                                     \
+    "{\"_index\":\"" index "\",\"_id\":\"" id                                                                \
+    "\",\"_seq_no\":7,\"_primary_term\":2,\"found\":true,\"_source\":{\"n\":1}}"
+#define MISSING(index, id) "{\"_index\":\"" index "\",\"_id\":\"" id "\",\"found\":false}"
+#define FOUND_A            FOUND("t1", "a")
+#define MISSING_B          MISSING("t1", "b\\u0022")
+
+/* a and b" of the index t1 were asked for: how many there are; -1: it is no answer to that. */
+static int read_docs(const char *text, size_t len)
+{
+    static const struct upsink_slice ids[] = {UPSINK_SLICE_LIT("a"), UPSINK_SLICE_LIT("b\"")};
+    char *body = malloc(len ? len : 1);
+    int found = 0;
+    assert_non_null(body);
+    memcpy(body, text, len);
+    struct es_json docs = es_answer_docs((struct upsink_slice){body, len});
+    struct es_found doc;
+    bool good = true;
+    for (size_t i = 0; good && i < COUNT(ids); i++) {
+        good = es_answer_doc(&docs, &doc) && es_found_is_of(&doc, "t1", ids[i]);
+        found += good && doc.exists;
+    }
+    good = good && es_answer_is_over(&docs);
+    free(body);
+    return good ? found : -1;
+}
+
+static void documents_are_read_one_for_each_id(void **state)
+{
+    static const struct {
+        const char *body;
+        int found;
+    } cases[] = {
+        {"{\"docs\":[" FOUND_A "," MISSING_B "]}", 1},
+        {" { \"x\":[{}], \"docs\" : [ " FOUND_A " , " FOUND("t1", "b\\\"") " ] } ", 2},
+        {"{\"docs\":[" MISSING("t1", "a") "," MISSING_B "]}", 0},
+        {"{\"docs\":[{\"_index\":\".alias\",\"_id\":\"a\",\"error\":{\"type\":\"x\"}}," MISSING_B "]}", 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        if (read_docs(cases[i].body, strlen(cases[i].body)) != cases[i].found)
+            fail_msg("%s", cases[i].body);
+}
+
+static void what_answers_another_question_is_no_answer(void **state)
+{
+    static const struct {
+        const char *what, *body;
+    } cases[] = {
+        {"empty", ""},
+        {"no documents", "{}"},
+        {"no array", "{\"docs\":{\"0\":" FOUND_A ",\"1\":" MISSING_B "}}"},
+        {"the answer to a bulk", "{\"items\":[" A "," B "]}"},
+        {"too short", "{\"docs\":[" FOUND_A "]}"},
+        {"too long", "{\"docs\":[" FOUND_A "," MISSING_B "," MISSING_B "]}"},
+        {"another order", "{\"docs\":[" MISSING_B "," FOUND_A "]}"},
+        {"another document", "{\"docs\":[" FOUND_A "," MISSING("t1", "c") "]}"},
+        {"another document, that is there", "{\"docs\":[" FOUND("t1", "A") "," MISSING_B "]}"},
+        {"another index", "{\"docs\":[" FOUND("t2", "a") "," MISSING_B "]}"},
+        {"another index, where it is not", "{\"docs\":[" FOUND_A "," MISSING("t11", "b\\u0022") "]}"},
+        {"no index", "{\"docs\":[" FOUND_A ",{\"_id\":\"b\\u0022\",\"found\":false}]}"},
+        {"no id", "{\"docs\":[{\"_index\":\"t1\",\"found\":false}," MISSING_B "]}"},
+        {"an id that is a number",
+         "{\"docs\":[{\"_index\":\"t1\",\"_id\":7,\"found\":false}," MISSING_B "]}"},
+        {"neither there nor not", "{\"docs\":[" FOUND_A ",{\"_index\":\"t1\",\"_id\":\"b\\u0022\"}]}"},
+        {"there, without a number",
+         "{\"docs\":[{\"_index\":\"t1\",\"_id\":\"a\",\"found\":true}," MISSING_B "]}"},
+        {"the error of another document",
+         "{\"docs\":[" FOUND_A ",{\"_index\":\"t1\",\"_id\":\"c\",\"error\":{\"type\":\"x\"}}]}"},
+        {"null", "{\"docs\":[" FOUND_A ",null]}"},
+        {"something behind it", "{\"docs\":[" FOUND_A "," MISSING_B "]}{}"},
+    };
+    static const char whole[] = "{\"docs\":[" FOUND_A "," MISSING_B "]}";
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        if (read_docs(cases[i].body, strlen(cases[i].body)) != -1)
+            fail_msg("%s was taken for an answer", cases[i].what);
+    for (size_t len = 0; len + 1 < sizeof whole; len++)
+        if (read_docs(whole, len) != -1)
+            fail_msg("%.*s was taken for an answer", (int)len, whole);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +246,8 @@ int main(void)
         cmocka_unit_test(an_answer_that_is_cut_off_anywhere_is_none),
         cmocka_unit_test(each_item_tells_for_itself_whatever_errors_says),
         cmocka_unit_test(deletes_and_writes_are_told_apart),
+        cmocka_unit_test(documents_are_read_one_for_each_id),
+        cmocka_unit_test(what_answers_another_question_is_no_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
