@@ -158,7 +158,7 @@ def test_killed_between_the_sinks_commit_and_the_groups_nothing_is_read_twice(ma
 @pytest.fixture(params=["redis", "mongodb", pytest.param("opensearch", marks=pytest.mark.xdist_group("opensearch"))])
 def store(request):
     server = request.getfixturevalue(request.param)
-    return {"redis": targets.RedisTarget, "mongodb": targets.MongodbTarget, "opensearch": targets.OpensearchTarget}[request.param](server)
+    return {"redis": targets.RedisTarget, "mongodb": targets.MongodbTarget, "opensearch": targets.SearchTarget}[request.param](server)
 
 
 @pytest.mark.parametrize("rules", [VERSIONED, POSITIONED], ids=["versions", "positions"])
