@@ -84,7 +84,7 @@ class Example:
         views.mkdir()
         # Every step waits for the disk, and there are many.
         self.runner.run_cmocka(self.prefix / "bin/upsink-contract", "contract files", "--sink", f"files:{views}", "--cases", "100",
-                               "--store", self.source / "store.sh", only=self.only, UPSINK_PLUGIN_PATH=str(self.source))
+                               "--store", self.source / "store.sh", only=self.only, not_asked=self.runner.REFUSED, UPSINK_PLUGIN_PATH=str(self.source))
         status, output = self.run([self.prefix / "bin/upsink-contract", "--sink", f"files:{views}", "--filter", "a_table_that_was_dropped*"],
                                   UPSINK_PLUGIN_PATH=str(self.source))
         self.check("what the suite could not ask, it says", status == 0 and "1 test asked nothing" in output, output)
