@@ -306,11 +306,12 @@ bool view_start(struct view *view, struct upsink_error *err)
     }
     if (!source_subscribe(view->source, err))
         return false;
-    for (int i = 0; i < view->worker_count; i++)
-        view->workers[i].started =
+    bool all = true;
+    for (int i = 0; all && i < view->worker_count; i++)
+        all = view->workers[i].started =
             pthread_create(&view->workers[i].thread, NULL, worker_main, &view->workers[i]) == 0;
-    view->started = pthread_create(&view->thread, NULL, view_main, view) == 0;
-    if (!view->started || !view->workers[view->worker_count - 1].started) {
+    all = all && (view->started = pthread_create(&view->thread, NULL, view_main, view) == 0);
+    if (!all) {
         upsink_fail(err, UPSINK_ERR_FATAL, "no_threads", "view %s can't start its threads",
                     view->settings->name);
         view_stop(view);
@@ -366,7 +367,6 @@ void view_destroy(struct view *view)
     mapping_destroy(view->mapping);
     free(view->kafka_properties);
     free(view->lanes);
-    free(view->lane_workers);
     pthread_cond_destroy(&view->changed);
     pthread_mutex_destroy(&view->lock);
     pthread_mutex_destroy(&view->dlq_lock);
