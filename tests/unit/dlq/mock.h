@@ -82,9 +82,9 @@ static void mock_destroy(struct mock *mock)
 }
 
 /* Takes the headers. */
-__attribute__((unused)) static void mock_produce(struct mock *mock, const char *topic, int32_t partition,
-                                                 const void *key, size_t key_len, const void *value,
-                                                 size_t len, int64_t timestamp, rd_kafka_headers_t *headers)
+static void mock_produce(struct mock *mock, const char *topic, int32_t partition, const void *key,
+                         size_t key_len, const void *value, size_t len, int64_t timestamp,
+                         rd_kafka_headers_t *headers)
 {
     const rd_kafka_vu_t parts[] = {
         {.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = topic},
