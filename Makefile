@@ -50,7 +50,7 @@ CONTRACT = $(wildcard tests/contract/*.c)
 
 .DEFAULT_GOAL = all
 .PHONY: all install install-contract uninstall demo test check bench bench-latency asan tsan lint format docs deps clean help \
-        check-layers unit programs
+        check-layers unit programs always
 .SECONDARY:
 
 all: $(BUILD)/upsink $(PLUGINS) ## build the program and its sinks
@@ -59,6 +59,11 @@ $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC $<"
 	@$(CC) $(CPPFLAGS) $(EXTRA_CPPFLAGS) $(CFLAGS) -c $< -o $@
+
+# What was built for another prefix looks for its sinks there.
+$(BUILD)/prefix: always
+	@mkdir -p $(@D); echo '$(prefix)' | cmp -s - $@ || echo '$(prefix)' >$@
+$(BUILD)/obj/sinks/registry.o: $(BUILD)/prefix
 
 $(BUILD)/libupsink_base.a: $(call obj,$(BASE))
 	@rm -f $@

@@ -205,7 +205,7 @@ static int sum_up(const struct service *service)
             char before[300];
             snprintf(before, sizeof before, "view %s stopped: ", view->settings->name);
             print_error(before, &view->halt_error);
-            status = 1;
+            status = view->halt_error.cls == UPSINK_ERR_CONFIG ? 2 : 1;
         }
         if (view->dead_letters)
             tell_dead_letters(view);

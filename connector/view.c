@@ -7,6 +7,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { STOP_ABOVE_RECORDS = 1000, STOP_ABOVE_LEAST = 100 };
@@ -96,6 +97,10 @@ bool view_is_ready(struct view *view, struct buf *reasons)
         ready = false;
         buf_printf(reasons, "%s: stopped: %s (%s)\n", view->settings->name, view->halt_error.text,
                    view->halt_error.code);
+    }
+    if (ready && atomic_load(&view->looking)) {
+        ready = false;
+        buf_printf(reasons, "%s: it starts, and looks at its target\n", view->settings->name);
     }
     for (int i = 0; ready && i < view->worker_count; i++)
         if (view->workers[i].trouble[0]) {
@@ -306,26 +311,10 @@ cleanup:
 
 bool view_start(struct view *view, struct upsink_error *err)
 {
-    /* The target is made and claimed when there is a partition to fill it from: a misspelt topic leaves
-     * nothing behind. */
-    if (!worker_look(&view->workers[0], err)) {
-        if (err->cls != UPSINK_ERR_OUTAGE && err->cls != UPSINK_ERR_UNKNOWN)
-            return false;
-        view_report(view, &view->workers[0], err);
-    }
-    if (!source_subscribe(view->source, err))
-        return false;
-    for (int i = 0; i < view->worker_count; i++)
-        view->workers[i].started =
-            pthread_create(&view->workers[i].thread, NULL, worker_main, &view->workers[i]) == 0;
+    atomic_store(&view->looking, true);
     view->started = pthread_create(&view->thread, NULL, view_main, view) == 0;
-    if (!view->started || !view->workers[view->worker_count - 1].started) {
-        upsink_fail(err, UPSINK_ERR_FATAL, "no_threads", "view %s can't start its threads",
-                    view->settings->name);
-        view_stop(view);
-        return false;
-    }
-    return true;
+    return view->started || upsink_fail(err, UPSINK_ERR_FATAL, "no_threads", "view %s can't start its thread",
+                                        view->settings->name);
 }
 
 void view_stop(struct view *view)
@@ -348,10 +337,12 @@ bool view_has_waited_enough(const struct view *view)
 
 void view_join(struct view *view)
 {
-    if (view->started)
+    while (view->started && atomic_load(&view->looking) && !view_has_waited_enough(view))
+        nanosleep(&(struct timespec){0, 10 * 1000 * 1000}, NULL);
+    if (view->started && atomic_load(&view->looking))
+        view_abandon(view);
+    else if (view->started)
         pthread_join(view->thread, NULL);
-    else
-        view_join_workers(view); /* it never came to run */
     view->started = false;
 }
 

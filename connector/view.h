@@ -84,7 +84,8 @@ struct view {
     int worker_count;
     _Atomic bool stopping, halted, finished, ever_prepared;
     _Atomic int64_t stop_at_us; /* when it was asked to stop; monotonic */
-    _Atomic bool abandoned;     /* stopped, though a worker did not come back from the sink */
+    _Atomic bool looking;       /* at the sink, before anything else */
+    _Atomic bool abandoned;     /* stopped, though a thread did not come back from the sink */
     _Atomic unsigned
         losses; /* how often a worker lost its lanes or the target: the others ask the sink, too */
     _Atomic uint32_t window_limit; /* records for each lane, as many as the budget has room for */
@@ -100,6 +101,7 @@ struct view {
     uint64_t dead_letters;
     char trouble[VIEW_TROUBLE_SIZE]; /* with finding its topics; "" none */
     /* of the view's thread */
+    bool subscribed;
     int topic_missed; /* times that a topic was not there; one that was just created may not be known yet */
     struct source_end *ends;
     size_t end_count;
@@ -110,12 +112,13 @@ struct view {
 UPSINK_NODISCARD struct view *view_create(const struct config *config, const struct view_config *settings,
                                           bool until_end, struct metrics *metrics, struct upsink_error *err);
 
-/* Looks at the sink where it can be reached, joins the group, starts the threads. */
+/* Starts the view's thread, which looks at the sink, joins the group and starts the workers. What goes wrong
+ * there halts the view. */
 UPSINK_NODISCARD bool view_start(struct view *view, struct upsink_error *err);
 
 /* Asks the view to finish what is in flight; view_join waits until it has left the group. Where a sink keeps
- * a worker for longer than VIEW_STOP_LIMIT the view leaves the group without it, and is `abandoned`: nothing
- * that the worker may still touch can be freed, the process has to _exit. What was in flight was not
+ * a thread for longer than VIEW_STOP_LIMIT the view leaves the group without it, and is `abandoned`: nothing
+ * that the thread may still touch can be freed, the process has to _exit. What was in flight was not
  * committed. */
 void view_stop(struct view *view);
 void view_join(struct view *view);
@@ -152,7 +155,7 @@ void view_count_outcomes(struct view *view, size_t good, size_t failed);
 
 /* view_main.c: the view's thread */
 void *view_main(void *view);
-void view_join_workers(struct view *view);
+void view_abandon(struct view *view); /* says so, once */
 
 /* worker.c, worker_start.c, worker_deliver.c, worker_check.c */
 void *worker_main(void *worker);

@@ -117,30 +117,75 @@ static bool has_ended(const struct view *view, const struct worker *worker)
     return atomic_load(&worker->ended);
 }
 
-void view_join_workers(struct view *view)
+void view_abandon(struct view *view)
+{
+    if (!atomic_exchange(&view->abandoned, true))
+        log_write(
+            LOG_LEVEL_WARN,
+            "a call does not come back: the program ends without it, and what was under way comes again",
+            LOG_STR("view", view->settings->name), LOG_STR("sink", view->sink_name));
+}
+
+static void join_workers(struct view *view)
 {
     for (int i = 0; i < view->worker_count; i++) {
         struct worker *worker = &view->workers[i];
         if (!worker->started)
             continue;
-        if (has_ended(view, worker)) {
+        if (has_ended(view, worker))
             pthread_join(worker->thread, NULL);
-            continue;
-        }
-        if (!atomic_exchange(&view->abandoned, true))
-            log_write(
-                LOG_LEVEL_WARN,
-                "a write does not come back: the program ends without it, and what was under way comes again",
-                LOG_STR("view", view->settings->name), LOG_STR("sink", view->sink_name));
+        else
+            view_abandon(view);
     }
+}
+
+static bool start_workers(struct view *view, struct upsink_error *err)
+{
+    for (int i = 0; i < view->worker_count; i++) {
+        struct worker *worker = &view->workers[i];
+        worker->started = pthread_create(&worker->thread, NULL, worker_main, worker) == 0;
+        if (!worker->started)
+            return upsink_fail(err, UPSINK_ERR_FATAL, "no_threads", "view %s can't start its threads",
+                               view->settings->name);
+    }
+    return true;
+}
+
+/* The target is made and claimed when there is a partition to fill it from: a misspelt topic leaves nothing
+ * behind. A target that can't be used keeps the view out of the group. */
+static bool begin(struct view *view)
+{
+    struct upsink_error err;
+    upsink_error_clear(&err);
+    bool good = worker_look(&view->workers[0], &err);
+    atomic_store(&view->looking, false);
+    if (!good && (err.cls == UPSINK_ERR_OUTAGE || err.cls == UPSINK_ERR_UNKNOWN)) {
+        view_report(view, &view->workers[0], &err);
+        good = true;
+    }
+    if (good && atomic_load(&view->stopping))
+        return false;
+    view->subscribed = good && source_subscribe(view->source, &err);
+    good = view->subscribed && start_workers(view, &err);
+    if (!good)
+        view_halt(view, &err);
+    return good;
+}
+
+static void wait_for_stop(const struct view *view)
+{
+    while (!atomic_load(&view->stopping))
+        nanosleep(&(struct timespec){0, POLL_MS * 1000 * 1000}, NULL);
 }
 
 void *view_main(void *context)
 {
     struct view *view = context;
     struct upsink_error err;
-    bool ends_known = false;
+    bool begun = begin(view), ends_known = false;
     int64_t look_at = 0, lag_at = 0, end_at = 0, leaders_at = 0;
+    if (!begun)
+        wait_for_stop(view);
     while (!atomic_load(&view->stopping)) {
         upsink_error_clear(&err);
         if (!source_poll(view->source, POLL_MS, &err))
@@ -166,7 +211,8 @@ void *view_main(void *context)
                 atomic_store(&view->finished, true);
         }
     }
-    view_join_workers(view);
-    source_close(view->source);
+    join_workers(view);
+    if (view->subscribed)
+        source_close(view->source);
     return NULL;
 }

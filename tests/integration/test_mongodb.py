@@ -43,7 +43,7 @@ def test_a_replay_from_offsets_set_by_hand_fills_what_is_missing(make_view, coll
     kafka.tool("groups", "--group", view.group, "--topic", view.topic, "--reset-offsets", "--to-earliest", "--execute")
     view.run_to_end()
     view.assert_converged()
-    assert {row.generation for row in collection.rows().values()} == {2}
+    assert min(row.generation for row in collection.rows().values()) >= 2
 
 
 def test_numbers_and_names_arrive_as_they_were_sent(make_view, collection):

@@ -3,6 +3,7 @@
 import contextlib
 import pathlib
 import signal
+import socket
 import tempfile
 import time
 
@@ -351,3 +352,28 @@ def test_one_views_outage_does_not_slow_another_view_on_the_same_topic(make_view
         view.assert_converged()
         assert harness.check_books(process.metrics(), view.name)[0] == 1212
     assert process.stop() == 0
+
+
+@pytest.fixture
+def silent_port():
+    """Connections are made there, and nothing is ever answered."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize("url", ["postgres://127.0.0.1:{}/db?table=t", "redis://127.0.0.1:{}/0?prefix=t:",
+                                 "mongodb://127.0.0.1:{}/db?collection=t", "opensearch://127.0.0.1:{}/t"],
+                         ids=lambda url: url.split(":")[0])
+def test_a_store_that_is_silent_at_the_start_holds_up_neither_another_view_nor_the_end(make_view, tmp_path, silent_port, url):
+    up = make_view(targets.SqliteTarget(tmp_path), rules=VERSIONED, partitions=2)
+    up.produce(states(100))
+    config = up.config()
+    config["views"] = {"silent": {"topic": up.topic, "sink": url.format(silent_port)}, **config["views"]}
+    began = time.monotonic()
+    process = up._start(config=config)
+    up.wait_caught_up(process)
+    assert time.monotonic() - began < 15 * harness.PATIENCE, "it waited for the other one's time limit, 30 s"
+    wait_not_ready(process, "silent")
+    began = time.monotonic()
+    assert process.stop() == 0
+    assert time.monotonic() - began < 15 * harness.PATIENCE
