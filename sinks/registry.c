@@ -203,7 +203,8 @@ static const struct upsink_sink_type *load(const char *path, struct upsink_error
     return registry_check(type, path, err) ? type : NULL;
 }
 
-enum { LONGEST_LOAD_S = 20 };
+/* How the child ends that came to the end: in no way that start-up code ends a program. */
+enum { LONGEST_LOAD_S = 20, CAME_THROUGH = 0x5a };
 
 /* A damaged file, or one whose start-up code is wrong, kills the program that loads it; in a child first, it
  * does not keep people from seeing the others. */
@@ -219,11 +220,12 @@ static bool survives_loading(const char *path, struct upsink_error *err)
             dup2(nowhere, STDERR_FILENO);
         }
         alarm(LONGEST_LOAD_S);
-        _exit(dlopen(path, RTLD_NOW | RTLD_LOCAL) ? 0 : 1);
+        dlopen(path, RTLD_NOW | RTLD_LOCAL);
+        _exit(CAME_THROUGH);
     }
     while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
-    if (child < 0 || (WIFEXITED(status) && WEXITSTATUS(status) <= 1))
+    if (child < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == CAME_THROUGH))
         return true;
     return upsink_fail(err, UPSINK_ERR_CONFIG, "sink_not_loaded",
                        "the sink %s ends every program that loads it (%s): the file is damaged, or its "

@@ -274,7 +274,8 @@ struct upsink_sink_type {
                  struct upsink_error *err);
 
     /* What the target is called in messages and headers: "postgres://host:5432/db table orders";
-     * without credentials. Lives as long as the sink. */
+     * without credentials. Two views whose targets are called the same are refused ("target_shared"), so it
+     * says all that tells two apart. Lives as long as the sink. */
     const char *(*describe)(const struct upsink_sink *sink);
 
     /* Connects, refuses a target that belongs to another view or topic (UPSINK_ERR_FATAL, "target_taken")
@@ -283,7 +284,8 @@ struct upsink_sink_type {
      * every position of the view loses its next_offset (-1), keeps its generation and gets a new epoch,
      * in the same atomic step: positions belong to the view and outlive its targets. With a printer it
      * changes nothing: it tells what it would do, and fails where it would fail (after it told what is
-     * missing where `create` is false). */
+     * missing where `create` is false). A service begins with that too, and prepares without a printer once
+     * it has a partition. */
     bool (*prepare)(struct upsink_sink *sink, const struct upsink_printer *plan, struct upsink_error *err);
 
     /* Makes the caller the owner of position->topic/partition: raises the epoch and fills in the rest

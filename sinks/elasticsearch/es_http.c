@@ -9,8 +9,6 @@ enum {
     LONG_WAIT_US = 1000000  /* so long an answer may take even while the program is stopping */
 };
 
-#define DEFAULT_TIMEOUT_US (30 * CLOCK_SECOND)
-
 /* --- errors ----------------------------------------------------------------------------------------------
  */
 
@@ -72,7 +70,7 @@ bool es_check_ready(const struct upsink_sink *sink, struct upsink_error *err)
 
 bool es_is_stopping(const struct upsink_sink *sink)
 {
-    return sink->host && sink->host->stopping && sink->host->stopping(sink->host->context);
+    return upsink_host_is_stopping(sink->host);
 }
 
 void es_sleep(int ms)
@@ -82,8 +80,7 @@ void es_sleep(int ms)
 
 void es_log(const struct upsink_sink *sink, enum upsink_log_level level, const char *text)
 {
-    if (sink->host && sink->host->log)
-        sink->host->log(sink->host->context, level, text);
+    upsink_host_log(sink->host, level, text);
 }
 
 /* --- libcurl ---------------------------------------------------------------------------------------------
@@ -101,7 +98,7 @@ static size_t take_bytes(char *data, size_t size, size_t count, void *context)
 
 int64_t es_timeout_us(const struct upsink_sink *sink)
 {
-    return sink->view->timeout_us > 0 ? sink->view->timeout_us : DEFAULT_TIMEOUT_US;
+    return upsink_view_timeout_us(sink->view);
 }
 
 /* Called about once a second while nothing moves. Non-zero: give it up. */

@@ -9,7 +9,7 @@
 #include "es_code.h"
 #include "es_json.h"
 #include "es_url.h"
-#include "sinks/sink.h"
+#include "sinks/host.h"
 
 #include <curl/curl.h>
 #include <jansson.h>

@@ -143,7 +143,6 @@ int32_t mg_reply_write_error(const bson_t *reply)
 
 void mg_put_write_concern(const struct upsink_sink *sink, struct buf *command, enum mg_strength strength)
 {
-    int64_t wait_ms = sink->view->timeout_us / 1000;
     char *end;
     size_t at = mg_open_named(command, MG_DOCUMENT, "writeConcern");
     long nodes = strtol(sink->write_concern, &end, 10);
@@ -153,7 +152,7 @@ void mg_put_write_concern(const struct upsink_sink *sink, struct buf *command, e
         mg_put_int32(command, "w", (int32_t)nodes);
     else
         mg_put_text(command, "w", upsink_slice_of(sink->write_concern));
-    mg_put_int64(command, "wtimeout", wait_ms > INT32_MAX ? INT32_MAX : wait_ms);
+    mg_put_int64(command, "wtimeout", upsink_view_timeout_us(sink->view) / CLOCK_MS);
     mg_close(command, at);
 }
 
@@ -214,7 +213,7 @@ static void set_timeout(mongoc_uri_t *uri, const char *option, int64_t ms)
 static void set_defaults(struct upsink_sink *sink)
 {
     mongoc_uri_t *uri = sink->url.uri;
-    int64_t ms = sink->view->timeout_us / 1000;
+    int64_t ms = upsink_view_timeout_us(sink->view) / CLOCK_MS;
     /* The server may wait for its majority as long as we wait for the server: let it answer first. */
     set_timeout(uri, MONGOC_URI_SOCKETTIMEOUTMS, ms + 1000);
     set_timeout(uri, MONGOC_URI_CONNECTTIMEOUTMS, ms < 10000 ? ms : 10000);

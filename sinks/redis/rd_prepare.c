@@ -118,7 +118,8 @@ static bool check_types(struct upsink_sink *sink, const redisReply *keys, struct
     return done;
 }
 
-/* Before a target is made: keys of another type under its prefix belong to somebody else. */
+/* Before a target is made: keys of another type under its prefix belong to somebody else. Every key of the
+ * server passes by, and each answer may come in time. */
 static bool check_foreign(struct upsink_sink *sink, struct upsink_error *err)
 {
     char cursor[32] = "0";
@@ -127,6 +128,10 @@ static bool check_foreign(struct upsink_sink *sink, struct upsink_error *err)
     if (sink->scratch.failed)
         return rd_fail_memory(err);
     do {
+        if (upsink_host_is_stopping(sink->host))
+            return upsink_fail(err, UPSINK_ERR_OUTAGE, "interrupted",
+                               "a look under the prefix of %s was interrupted: the program stops",
+                               sink->description);
         rd_command(sink, "SCAN", cursor, "MATCH", sink->scratch.data, "COUNT", SCAN_COUNT, NULL);
         redisReply *page = rd_answer(sink, "look under the prefix", err);
         const redisReply *next = rd_element(page, 0), *keys = rd_element(page, 1);

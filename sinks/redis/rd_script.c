@@ -189,9 +189,10 @@ const char rd_script_write[] =
 
 /* Makes the target, or finds it as it was left.
  *
- * KEYS: target, view. ARGV: view, topic, type, prefix, a new id, '1' where it may be created.
- * Returns a word and the id: found, made (nothing was there), lost (positions were reset; the third is their
- * number); taken, type, missing: nothing was changed; what stands there follows. */
+ * KEYS: target, view. ARGV: view, topic, type, prefix, a new id, '1' where it may be created, '1' where
+ * nothing is to be changed (a plan). Returns a word and the id: found, made (nothing was there), lost
+ * (positions were reset; the third is their number; in a plan: they would be, or nothing was there); taken,
+ * type, missing: nothing was changed; what stands there follows. */
 const char rd_script_prepare[] = SPLIT
     "local call = redis.call\n"
     "local view, topic, kind, prefix, id = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]\n"

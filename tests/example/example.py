@@ -129,13 +129,15 @@ class Example:
         """Each alone breaks whoever loads it, or is never found; the list says so of it, and shows the others."""
         crash = self.directory / "crash.c"
         crash.write_text("#include <stdlib.h>\n__attribute__((constructor)) static void crash(void) { abort(); }\n")
-        aborts, cut, renamed = self.bare("aborts", crash), self.bare("cut"), self.bare("renamed")
+        leave = self.directory / "leave.c"
+        leave.write_text("#include <stdlib.h>\n__attribute__((constructor)) static void leave(void) { exit(0); }\n")
+        aborts, leaves, cut, renamed = self.bare("aborts", crash), self.bare("leaves", leave), self.bare("cut"), self.bare("renamed")
         os.truncate(cut / "libupsink_cut.so", 3000)
         (renamed / "libupsink_renamed.so").rename(renamed / "libupsink_other.so")
         upper, dangling = self.bare("Upper"), self.directory / "plugin-dangling"
         dangling.mkdir()
         (dangling / "libupsink_dangling.so").symlink_to("/nowhere/libupsink_dangling.so")
-        for where, name, reason in ((aborts, "aborts", "Aborted"), (cut, "cut", "damaged"), (renamed, "other", "renamed:"),
+        for where, name, reason in ((aborts, "aborts", "Aborted"), (leaves, "leaves", "it exits"), (cut, "cut", "damaged"), (renamed, "other", "renamed:"),
                                     (upper, "Upper", "lower case"), (dangling, "dangling", "No such file")):
             output = self.works(f"{name}: the list survives", [self.program, "sinks", "-o", "json"], UPSINK_PLUGIN_PATH=str(where))
             found = {line["name"]: line.get("problem") for line in map(json.loads, output.splitlines())}
