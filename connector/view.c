@@ -5,7 +5,6 @@
 #include "log.h"
 #include "sinks/registry.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,18 +18,10 @@ static void log_from_sink(void *context, enum upsink_log_level level, const char
               LOG_STR("sink", worker->view->sink_name), LOG_INT("worker", worker->number));
 }
 
-/* While views start, the thread that takes the signals may be in the sink itself (view_start): where they are
- * blocked, as service_run does, they wait for it. */
-static bool signal_waits(void)
-{
-    sigset_t waiting;
-    return sigpending(&waiting) == 0 && (sigismember(&waiting, SIGTERM) || sigismember(&waiting, SIGINT));
-}
-
 static bool sink_must_stop(void *context)
 {
     const struct worker *worker = context;
-    return atomic_load(&worker->view->stopping) || signal_waits();
+    return atomic_load(&worker->view->stopping);
 }
 
 /* --- state --- */

@@ -3,7 +3,6 @@
 The program goes through Toxiproxy; rows are read from the server directly."""
 
 import itertools
-import socket
 import time
 
 import harness
@@ -205,16 +204,6 @@ def test_a_silent_store_does_not_hold_up_the_end(far_view, proxy, busy):
     assert "partitions given back" in process.errors, "it did not leave the group"
     view.run_to_end()
     view.assert_converged()
-
-
-def test_a_silent_store_does_not_hold_up_the_end_of_the_start(kafka, upsink):
-    with socket.create_server(("127.0.0.1", 0)) as store:
-        sink = f"redis://127.0.0.1:{store.getsockname()[1]}/0"
-        process = upsink(config={"kafka": {"bootstrap.servers": kafka.brokers},
-                                 "views": {"silent": {"topic": kafka.create_topic(), "sink": sink, "timeout": "1h"}}})
-        store.settimeout(60 * harness.PATIENCE)
-        with store.accept()[0]:
-            assert process.stop() == 0
 
 
 def test_what_was_stalled_and_arrives_late_steps_nothing_back(far_view, proxy):
