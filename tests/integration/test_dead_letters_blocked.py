@@ -73,7 +73,7 @@ def test_a_dead_letter_topic_that_cannot_be_made_stops_the_view(make_view, targe
     view.produce(states(10) + [poison("bad")])
     process = view.run()
     wait_not_ready(process, view.name, dlq, "dlq_topic_invalid")
-    assert view.committed() == [-1001] and target.rows() == {}
+    assert view.committed()[0] <= 0 and target.rows() == {}  # the beginning, once a partition waited for its first record
     assert process.stop() == 1
 
 
