@@ -18,10 +18,13 @@ enum lane_state {
     LANE_ACTIVE
 };
 
+struct worker;
+
 struct lane {
     char *topic;
     struct upsink_slice topic_slice;
     int32_t partition;
+    struct worker *worker;         /* set before others see the lane */
     uint32_t number;               /* in its worker's list */
     _Atomic enum lane_state state; /* changed by the worker alone */
     const void *topic_handle;      /* librdkafka's, for quick recognition */

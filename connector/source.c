@@ -62,7 +62,7 @@ void source_on_commit(rd_kafka_t *consumer, rd_kafka_resp_err_t code,
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR__NO_OFFSET)
         return;
     atomic_fetch_add(&source->failed_commits, 1);
-    if (!source->closing && log_limit_pass(&limit, 10 * CLOCK_SECOND, &held_back))
+    if (!atomic_load(&source->closing) && log_limit_pass(&limit, 10 * CLOCK_SECOND, &held_back))
         log_write(LOG_LEVEL_WARN, "offsets could not be committed to the group; the next commit repeats them",
                   LOG_STR("view", source->view->name), LOG_STR("reason", rd_kafka_err2str(code)));
 }
@@ -102,7 +102,7 @@ void source_destroy(struct source *source)
         return;
     /* Before 2.3.0 librdkafka aborts here when the group answered the join but not yet with an assignment
      * (its issue 4312). A closed consumer is at rest, and does no harm until the process ends. */
-    if (source->closing && !source->balanced && rd_kafka_version() < 0x02030000)
+    if (atomic_load(&source->closing) && !source->balanced && rd_kafka_version() < 0x02030000)
         return;
     if (source->consumer_queue)
         rd_kafka_queue_destroy(source->consumer_queue);
@@ -132,7 +132,7 @@ bool source_subscribe(struct source *source, struct upsink_error *err)
 
 void source_close(struct source *source)
 {
-    source->closing = true;
+    atomic_store(&source->closing, true);
     rd_kafka_consumer_close(source->consumer);
 }
 
@@ -164,9 +164,10 @@ void source_nudge(struct source *source, const char *topic, int32_t partition)
         return;
     pthread_mutex_lock(&source->lock);
     bool first = source->nudge_topic == NULL;
-    if (first)
+    if (first) {
         source->nudge_topic = strdup(topic);
-    source->nudge_partition = partition;
+        source->nudge_partition = partition;
+    }
     pthread_mutex_unlock(&source->lock);
     if (first)
         rd_kafka_queue_yield(source->consumer_queue);

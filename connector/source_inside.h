@@ -19,9 +19,8 @@ struct source {
     struct dlq_kafka kafka;
     struct dlq_property *properties;
     rd_kafka_t *consumer;
-    char cluster[64];
     bool from_latest;
-    bool closing;
+    _Atomic bool closing;
     bool balanced;
     int64_t drain_limit_us;
     pthread_mutex_t owned_lock;
@@ -33,6 +32,7 @@ struct source {
     pthread_mutex_t lock; /* of what follows */
     char *nudge_topic;    /* a partition whose broker is to be woken; NULL none */
     int32_t nudge_partition;
+    char cluster[64]; /* "" not yet known */
     char trouble[256];
     rd_kafka_resp_err_t trouble_code;
     int64_t probe_at_us; /* monotonic: when Kafka is asked whether it answers again */

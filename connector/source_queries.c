@@ -148,6 +148,25 @@ int32_t source_partition_count(struct source *source, const char *name)
     return count;
 }
 
+/* It is written once, and stays as long as the source: half of it would be another cluster. "" unknown. */
+static const char *find_cluster(struct source *source)
+{
+    pthread_mutex_lock(&source->lock);
+    bool known = source->cluster[0];
+    pthread_mutex_unlock(&source->lock);
+    if (known)
+        return source->cluster;
+    char *cluster = rd_kafka_clusterid(source->consumer, ANSWER_MS);
+    pthread_mutex_lock(&source->lock);
+    if (cluster && !source->cluster[0] && !strpbrk(cluster, " \t\r\n"))
+        snprintf(source->cluster, sizeof source->cluster, "%s", cluster);
+    known = source->cluster[0];
+    pthread_mutex_unlock(&source->lock);
+    if (cluster)
+        rd_kafka_mem_free(source->consumer, cluster);
+    return known ? source->cluster : "";
+}
+
 bool source_facts(struct source *source, const char *topic, int32_t partition, struct resume_facts *facts,
                   struct upsink_error *err)
 {
@@ -168,14 +187,7 @@ bool source_facts(struct source *source, const char *topic, int32_t partition, s
     rd_kafka_topic_partition_list_destroy(list);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return source_fail_kafka(source, "the group's committed offset can't be looked up", code, err);
-    if (!source->cluster[0]) {
-        char *cluster = rd_kafka_clusterid(source->consumer, ANSWER_MS);
-        if (cluster && !strpbrk(cluster, " \t\r\n"))
-            snprintf(source->cluster, sizeof source->cluster, "%s", cluster);
-        if (cluster)
-            rd_kafka_mem_free(source->consumer, cluster);
-    }
-    facts->cluster = source->cluster;
+    facts->cluster = find_cluster(source);
     facts->from_latest = source->from_latest;
     return true;
 }

@@ -357,7 +357,6 @@ void view_destroy(struct view *view)
     mapping_destroy(view->mapping);
     free(view->kafka_properties);
     free(view->lanes);
-    free(view->lane_workers);
     pthread_cond_destroy(&view->changed);
     pthread_mutex_destroy(&view->lock);
     pthread_mutex_destroy(&view->dlq_lock);

@@ -93,7 +93,6 @@ struct view {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct lane **lanes; /* all that are assigned or still being released */
-    int *lane_workers;
     size_t lane_count, lane_room;
     struct upsink_error halt_error;
     uint64_t recent[16]; /* stop_above: did the last 1,000 records fail? */

@@ -8,12 +8,12 @@
 #include <stdlib.h>
 
 /* The worker with the fewest partitions; the caller holds the lock. */
-static int choose_worker(const struct view *view)
+static struct worker *choose_worker(struct view *view)
 {
-    int best = 0;
+    struct worker *best = &view->workers[0];
     for (int i = 1; i < view->worker_count; i++)
-        if (view->workers[i].assigned < view->workers[best].assigned)
-            best = i;
+        if (view->workers[i].assigned < best->assigned)
+            best = &view->workers[i];
     return best;
 }
 
@@ -55,20 +55,15 @@ rd_kafka_queue_t *view_route_partition(void *context, const char *topic, int32_t
     struct metrics_partition *metrics = metrics_partition(view->metrics, topic, partition);
     rd_kafka_queue_t *queue = NULL;
     pthread_mutex_lock(&view->lock);
-    int number = choose_worker(view);
-    size_t room = view->lane_room;
+    struct worker *worker = choose_worker(view);
     struct lane *lane =
         metrics ? lane_create(topic, partition, atomic_load(&view->window_limit), metrics) : NULL;
-    int *numbers = NULL;
-    if (lane && grow_pointers(&view->lanes, &view->lane_room, view->lane_count) &&
-        (room == view->lane_room ||
-         (numbers = realloc(view->lane_workers, view->lane_room * sizeof *numbers)))) {
-        view->lane_workers = numbers ? numbers : view->lane_workers;
-        view->lanes[view->lane_count] = lane;
-        view->lane_workers[view->lane_count++] = number;
-        view->workers[number].assigned++;
+    if (lane && grow_pointers(&view->lanes, &view->lane_room, view->lane_count)) {
+        lane->worker = worker;
+        view->lanes[view->lane_count++] = lane;
+        worker->assigned++;
         view_share_window_budget(view);
-        queue = view->workers[number].queue;
+        queue = worker->queue;
     } else {
         lane_destroy(lane);
     }
@@ -88,7 +83,7 @@ void view_take_partition(void *context, const char *topic, int32_t partition)
     pthread_mutex_lock(&view->lock);
     size_t i = view_find_lane(view, topic, partition);
     if (i != SIZE_MAX) {
-        struct worker *worker = &view->workers[view->lane_workers[i]];
+        struct worker *worker = view->lanes[i]->worker;
         taken = grow_pointers(&worker->inbox, &worker->inbox_room, worker->inbox_count);
         if (taken)
             worker->inbox[worker->inbox_count++] = view->lanes[i];
@@ -110,10 +105,9 @@ void view_take_partition(void *context, const char *topic, int32_t partition)
 static void remove_lane(struct view *view, size_t i)
 {
     struct lane *lane = view->lanes[i];
-    view->workers[view->lane_workers[i]].assigned--;
+    lane->worker->assigned--;
     view->lane_count--;
     view->lanes[i] = view->lanes[view->lane_count];
-    view->lane_workers[i] = view->lane_workers[view->lane_count];
     view_share_window_budget(view);
     metrics_set(&lane->metrics->lag, -1);
     lane_destroy(lane);
@@ -153,7 +147,7 @@ void view_give_partitions(void *context, const struct source_partition *partitio
         size_t i = view_find_lane(view, partitions[p].topic, partitions[p].partition);
         if (i == SIZE_MAX)
             continue;
-        struct worker *worker = &view->workers[view->lane_workers[i]];
+        struct worker *worker = view->lanes[i]->worker;
         if (take_back(worker, view->lanes[i])) {
             remove_lane(view, i);
             continue;

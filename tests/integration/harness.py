@@ -28,14 +28,22 @@ SANITIZED = BUILD.name in ("build-asan", "build-tsan")
 PATIENCE = float(os.environ.get("PATIENCE", "4" if SANITIZED else "1"))
 
 
+class Unbalanced(AssertionError):
+    """The books of a view: its counters are read one after the other, and need not agree while they grow."""
+
+
 def wait_until(condition, seconds=30, what="condition", every=0.05):
     deadline = time.monotonic() + seconds * PATIENCE
     while True:
-        value = condition()
-        if value:
-            return value
+        reason = None
+        try:
+            value = condition()
+            if value:
+                return value
+        except Unbalanced as not_yet:
+            reason = not_yet
         if time.monotonic() > deadline:
-            raise AssertionError(f"waited {seconds * PATIENCE:.0f} s in vain for {what}")
+            raise AssertionError(f"waited {seconds * PATIENCE:.0f} s in vain for {what}") from reason
         time.sleep(every)
 
 
@@ -216,13 +224,14 @@ def total(metrics, name, **labels):
 
 
 def check_books(metrics, view):
-    """Promise 7. Returns (consumed, applied, {reason: n}, dead letters)."""
+    """Promise 7, at a quiet moment or within wait_until. Returns (consumed, applied, {reason: n}, dead letters)."""
     consumed = total(metrics, "upsink_records_consumed_total", view=view)
     applied = total(metrics, "upsink_changes_applied_total", view=view)
     dropped = {r: total(metrics, "upsink_changes_dropped_total", view=view, reason=r)
                for r in ("superseded", "duplicate_event", "duplicate_change", "stale", "filtered")}
     dead = total(metrics, "upsink_dead_letters_total", view=view)
-    assert consumed == applied + sum(dropped.values()) + dead, (consumed, applied, dropped, dead)
+    if consumed != applied + sum(dropped.values()) + dead:
+        raise Unbalanced((consumed, applied, dropped, dead))
     return int(consumed), int(applied), {k: int(v) for k, v in dropped.items()}, int(dead)
 
 
@@ -274,6 +283,14 @@ class Upsink:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         return self.wait(seconds)
+
+    def pause(self):
+        """Until it is woken. On a busy machine its threads run on for a while after the signal: they stand still on return."""
+        self.process.send_signal(signal.SIGSTOP)
+        wait_until(lambda: os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WNOHANG), what="the process to stand still", every=0.001)
+
+    def wake(self):
+        self.process.send_signal(signal.SIGCONT)
 
     def kill9(self):
         if self.process.poll() is None:

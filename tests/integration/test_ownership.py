@@ -1,7 +1,6 @@
 """Who may write: instances that were paused, killed, joined or pointed at another's table."""
 
 import contextlib
-import signal
 import time
 
 import harness
@@ -54,12 +53,12 @@ def test_an_owner_stopped_in_the_middle_of_a_write_and_woken_later_writes_nothin
         with writes_held_up(target):
             view.produce(states(200, first=100))
             wait_for_blocked_write(target, zombie)
-            zombie.process.send_signal(signal.SIGSTOP)
+            zombie.pause()
         heir = view.run()
         wait_assigned(heir)
         view.produce(states(300, first=300))
         view.wait_caught_up(heir)
-        zombie.process.send_signal(signal.SIGCONT)
+        zombie.wake()
         harness.wait_until(lambda: "partitions lost" in zombie.errors or "partitions given back" in zombie.errors,
                            what=f"the zombie to notice: {zombie.errors[-2000:]}")
         view.produce(states(100, first=600))
@@ -80,12 +79,12 @@ def test_an_owner_stopped_with_records_at_hand_and_woken_later_writes_nothing(ma
     zombie = view.run()
     view.wait_caught_up(zombie)
     with Watcher(target, versioned=True) as watcher:
-        zombie.process.send_signal(signal.SIGSTOP)
+        zombie.pause()
         view.produce(states(500, partitions=2, first=200))
         heir = view.run()
         wait_assigned(heir, 2)
         view.wait_caught_up(heir)
-        zombie.process.send_signal(signal.SIGCONT)
+        zombie.wake()
         view.produce(states(500, partitions=2, first=700))
         # It comes back as one of two members.
         harness.wait_until(lambda: zombie.errors.count("partition assigned") >= 3, what=f"the zombie to join: {zombie.errors[-2000:]}")

@@ -4,14 +4,20 @@
 #include "clock.h"
 
 #include <librdkafka/rdkafka_mock.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <cmocka.h>
 
+enum { PARTITIONS = 4 };
+
 struct fixture {
     rd_kafka_t *host;
     rd_kafka_mock_cluster_t *cluster;
+    struct config_property kafka;
+    struct config config;
+    struct view_config view;
     struct source *source;
     rd_kafka_queue_t *queues[2];
     int assigned;
@@ -62,37 +68,49 @@ static bool comes_in(rd_kafka_queue_t *queue, int64_t offset, int wait_ms)
     return found;
 }
 
+static void set_up(struct fixture *fixture)
+{
+    static const char *topics[] = {"orders"};
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    *fixture = (struct fixture){.assigned = 0};
+    rd_kafka_conf_set(conf, "test.mock.num.brokers", "1", NULL, 0);
+    rd_kafka_conf_set(conf, "log_level", "3", NULL, 0);
+    fixture->host = rd_kafka_new(RD_KAFKA_PRODUCER, conf, NULL, 0);
+    assert_non_null(fixture->host);
+    fixture->cluster = rd_kafka_handle_mock_cluster(fixture->host);
+    assert_int_equal(rd_kafka_mock_topic_create(fixture->cluster, "orders", PARTITIONS, 1), 0);
+    fixture->kafka = (struct config_property){.name = "bootstrap.servers",
+                                              .value = rd_kafka_mock_cluster_bootstraps(fixture->cluster)};
+    fixture->config = (struct config){.kafka = &fixture->kafka, .kafka_count = 1};
+    fixture->view = (struct view_config){.name = "orders",
+                                         .group = "upsink-orders",
+                                         .topics = topics,
+                                         .topic_count = 1,
+                                         .topic_text = "orders"};
+}
+
+static void open_source(struct fixture *fixture)
+{
+    struct upsink_error err;
+    const struct source_handler handler = {fixture, route, assigned, revoked};
+    fixture->source = source_create(&fixture->config, &fixture->view, &handler, &err);
+    assert_non_null(fixture->source);
+}
+
 /* A worker that was held up opens a partition that was lost and given back meanwhile. */
 static void a_lane_that_was_revoked_does_not_take_the_records_of_the_one_that_follows(void **state)
 {
-    struct fixture fixture = {0};
+    struct fixture fixture;
     struct upsink_error err;
     (void)state;
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_conf_set(conf, "test.mock.num.brokers", "1", NULL, 0);
-    rd_kafka_conf_set(conf, "log_level", "3", NULL, 0);
-    fixture.host = rd_kafka_new(RD_KAFKA_PRODUCER, conf, NULL, 0);
-    assert_non_null(fixture.host);
-    fixture.cluster = rd_kafka_handle_mock_cluster(fixture.host);
-    assert_int_equal(rd_kafka_mock_topic_create(fixture.cluster, "orders", 1, 1), 0);
-    const struct config_property kafka[] = {
-        {.name = "bootstrap.servers", .value = rd_kafka_mock_cluster_bootstraps(fixture.cluster)}};
-    const struct config config = {.kafka = kafka, .kafka_count = 1};
-    const char *topics[] = {"orders"};
-    const struct view_config view = {.name = "orders",
-                                     .group = "upsink-orders",
-                                     .topics = topics,
-                                     .topic_count = 1,
-                                     .topic_text = "orders"};
-    const struct source_handler handler = {&fixture, route, assigned, revoked};
-    fixture.source = source_create(&config, &view, &handler, &err);
-    assert_non_null(fixture.source);
+    set_up(&fixture);
+    open_source(&fixture);
     for (int i = 0; i < 2; i++)
         fixture.queues[i] = source_queue_create(fixture.source);
     assert_true(source_subscribe(fixture.source, &err));
     for (int i = 0; i < 600 && !fixture.assigned; i++)
         assert_true(source_poll(fixture.source, 100, &err));
-    assert_int_equal(fixture.assigned, 1);
+    assert_int_equal(fixture.assigned, PARTITIONS);
 
     struct lane *old = lane_create("orders", 0, 1, NULL), *new = lane_create("orders", 0, 1, NULL);
     assert_true(old && new);
@@ -115,10 +133,68 @@ static void a_lane_that_was_revoked_does_not_take_the_records_of_the_one_that_fo
     rd_kafka_destroy(fixture.host);
 }
 
+struct asker {
+    pthread_t thread;
+    struct source *source;
+    pthread_barrier_t *start;
+    int32_t partition;
+    char cluster[64];
+    bool answered;
+};
+
+static void *ask(void *context)
+{
+    struct asker *asker = context;
+    struct upsink_error err;
+    struct resume_facts facts = {0};
+    pthread_barrier_wait(asker->start);
+    asker->answered = source_facts(asker->source, "orders", asker->partition, &facts, &err);
+    if (asker->answered)
+        snprintf(asker->cluster, sizeof asker->cluster, "%s", facts.cluster);
+    return NULL;
+}
+
+static void ask_at_once(struct source *source, const char *cluster)
+{
+    struct asker askers[PARTITIONS];
+    pthread_barrier_t start;
+    pthread_barrier_init(&start, NULL, PARTITIONS);
+    for (int i = 0; i < PARTITIONS; i++) {
+        askers[i] = (struct asker){.source = source, .start = &start, .partition = i};
+        assert_int_equal(pthread_create(&askers[i].thread, NULL, ask, &askers[i]), 0);
+    }
+    for (int i = 0; i < PARTITIONS; i++)
+        pthread_join(askers[i].thread, NULL);
+    pthread_barrier_destroy(&start);
+    for (int i = 0; i < PARTITIONS; i++) {
+        assert_true(askers[i].answered);
+        assert_string_equal(askers[i].cluster, cluster);
+    }
+}
+
+/* Half of an id would be that of another cluster. What fails here is rare; the thread sanitizer sees it. */
+static void workers_that_begin_at_once_are_told_the_same_cluster(void **state)
+{
+    struct fixture fixture;
+    (void)state;
+    set_up(&fixture);
+    char *cluster = rd_kafka_clusterid(fixture.host, 30000);
+    assert_non_null(cluster);
+    for (int round = 0; round < 5; round++) {
+        open_source(&fixture);
+        ask_at_once(fixture.source, cluster);
+        source_close(fixture.source);
+        source_destroy(fixture.source);
+    }
+    rd_kafka_mem_free(fixture.host, cluster);
+    rd_kafka_destroy(fixture.host);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lane_that_was_revoked_does_not_take_the_records_of_the_one_that_follows),
+        cmocka_unit_test(workers_that_begin_at_once_are_told_the_same_cluster),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
