@@ -106,14 +106,30 @@ static bool all_are_done(const struct service *service)
     return true;
 }
 
-/* A view that a person has to look at leaves the process up where it could go on for the others' sake; a
- * refusal at the first contact, and the end of a run that was to end, do not. */
-static bool must_end(const struct service *service)
+static bool has_come_far(const struct view *view)
+{
+    return atomic_load(&view->ever_prepared) && source_is_in_touch(view->source);
+}
+
+static bool any_works(const struct service *service)
 {
     for (size_t i = 0; i < service->count; i++)
-        if (atomic_load(&service->views[i]->halted) && !(atomic_load(&service->views[i]->ever_prepared) &&
-                                                         source_is_in_touch(service->views[i]->source)))
+        if (!atomic_load(&service->views[i]->halted) && has_come_far(service->views[i]))
             return true;
+    return false;
+}
+
+/* A view that a person has to look at leaves the process up where it could go on for the others' sake; a
+ * refusal at the first look, and the end of a run that was to end, do not. One that waited in reserve makes
+ * its target long after the start perhaps, while others work. */
+static bool must_end(const struct service *service)
+{
+    for (size_t i = 0; i < service->count; i++) {
+        const struct view *view = service->views[i];
+        if (atomic_load(&view->halted) && !has_come_far(view) &&
+            !(atomic_load(&view->looked) && any_works(service)))
+            return true;
+    }
     return service->options->until_end && all_are_done(service);
 }
 

@@ -85,6 +85,7 @@ struct view {
     _Atomic bool stopping, halted, finished, ever_prepared;
     _Atomic int64_t stop_at_us; /* when it was asked to stop; monotonic */
     _Atomic bool looking;       /* at the sink, before anything else */
+    _Atomic bool looked;        /* and found nothing to refuse */
     _Atomic bool abandoned;     /* stopped, though a thread did not come back from the sink */
     _Atomic unsigned
         losses; /* how often a worker lost its lanes or the target: the others ask the sink, too */

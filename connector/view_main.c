@@ -159,6 +159,7 @@ static bool begin(struct view *view)
     upsink_error_clear(&err);
     bool good = worker_look(&view->workers[0], &err);
     atomic_store(&view->looking, false);
+    atomic_store(&view->looked, good);
     if (!good && (err.cls == UPSINK_ERR_OUTAGE || err.cls == UPSINK_ERR_UNKNOWN)) {
         view_report(view, &view->workers[0], &err);
         good = true;

@@ -266,3 +266,15 @@ def test_two_views_into_one_target_are_refused_before_anything_is_done(kafka, tm
                           timeout=60 * harness.PATIENCE, check=False)
     assert done.returncode == 2 and not (tmp_path / "both.db").exists()
     assert "the views orders and returns both write into" in done.stderr and "both.db table t" in done.stderr
+
+
+def test_views_that_differ_in_their_search_path_may_name_a_table_alike(kafka, postgres, tmp_path):
+    topic, names, config = kafka.create_topic(), ("one", "two"), tmp_path / "paths.json"
+    for name in names:
+        postgres.query(f"CREATE SCHEMA IF NOT EXISTS path_{name}")
+    views_of = {name: {"topic": topic, "sink": postgres.sink("alike") + f"&options=-csearch_path%3Dpath_{name}"} for name in names}
+    config.write_text(json.dumps({"kafka": {"bootstrap.servers": kafka.brokers}, "views": views_of}))
+    done = subprocess.run([UPSINK, "run", "--until-end", "-c", config], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=60 * harness.PATIENCE, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(postgres.query("SELECT 1 FROM pg_tables WHERE tablename = 'alike' AND schemaname LIKE 'path_%'")) == 2
