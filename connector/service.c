@@ -210,6 +210,12 @@ static void log_books(const struct view *view)
               LOG_INT("dead_letters", metrics_dead_letters(metrics)));
 }
 
+/* What stops a view that has come to work failed while running, whatever is to be mended. */
+static int status_of(const struct view *view)
+{
+    return view->halt_error.cls == UPSINK_ERR_CONFIG && !has_come_far(view) ? 2 : 1;
+}
+
 /* What the run came to, in one line a view. */
 static int sum_up(const struct service *service)
 {
@@ -221,7 +227,7 @@ static int sum_up(const struct service *service)
             char before[300];
             snprintf(before, sizeof before, "view %s stopped: ", view->settings->name);
             print_error(before, &view->halt_error);
-            status = view->halt_error.cls == UPSINK_ERR_CONFIG ? 2 : 1;
+            status = status_of(view) > status ? status_of(view) : status;
         }
         if (view->dead_letters)
             tell_dead_letters(view);
