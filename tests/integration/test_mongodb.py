@@ -2,13 +2,14 @@
 
 import datetime
 import decimal
+import pathlib
 import time
 
 import bson
 import harness
 import pytest
 import targets
-from views import POSITIONED, VERSIONED, event, history
+from views import POSITIONED, VERSIONED, event, history, wait_assigned
 
 
 @pytest.fixture
@@ -107,3 +108,11 @@ def test_a_collection_that_is_lost_is_filled_anew(make_view, collection, loss):
     view.produce([{"key": "k1", "value": event("k1", 9), "partition": 1}])
     view.wait_caught_up(process, 60)
     process.stop()
+
+
+def test_a_service_that_is_killed_leaves_no_file_in_shared_memory(make_view, collection):
+    view = make_view(collection, rules=VERSIONED)
+    process = view.run()
+    wait_assigned(process)
+    process.kill9()
+    assert not list(pathlib.Path("/dev/shm").glob(f"*{process.process.pid}*"))
