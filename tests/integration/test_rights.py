@@ -109,8 +109,7 @@ def test_without_the_right_to_read_the_topic_it_waits_and_says_so(secured, upsin
     secured.grant("Read", "group", f"upsink-{view}")
     process = upsink(*flags(secured), "--topic", topic, "--sink", target.url, "--name", view, "--set",
                      "kafka.topic.metadata.refresh.interval.ms=1000")
-    reason = views.wait_not_ready(process, topic)
-    assert "authoriz" in reason.lower(), reason
+    views.wait_not_ready(process, "Topic authorization failed", topic)
     grant_reading(secured, topic, view)
     secured.grant("Write", "Describe", "Create", "topic", f"{topic}.dlq")
     wait_keys(target, "ab", process)
@@ -123,11 +122,10 @@ def test_without_the_right_to_use_the_group_it_waits_and_says_so(secured, upsink
     secured.grant("Read", "Describe", "topic", topic)
     secured.grant("Write", "Describe", "Create", "topic", f"{topic}.dlq")
     process = upsink(*flags(secured), "--topic", topic, "--sink", target.url, "--name", view)
-    reason = views.wait_not_ready(process, "Group authorization failed")
+    views.wait_not_ready(process, "Group authorization failed")
     secured.grant("Read", "group", f"upsink-{view}")
     wait_keys(target, "ab", process)
     views.wait_ready(process)
-    assert reason
 
 
 def test_without_the_right_to_write_dead_letters_it_stops_there_and_says_so(secured, upsink, target):
@@ -155,8 +153,7 @@ def test_rights_that_are_withdrawn_are_waited_for(secured, upsink, target):
     wait_keys(target, "ab", process)
     secured.revoke("Read", "topic", topic)
     secured.produce(topic, [("c", harness.order_event("c", 1))])
-    reason = views.wait_not_ready(process, topic)
-    assert "authoriz" in reason.lower(), reason
+    views.wait_not_ready(process, "Topic authorization failed", topic)
     secured.grant("Read", "topic", topic)
     wait_keys(target, "abc", process)
     views.wait_ready(process)
