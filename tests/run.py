@@ -31,6 +31,8 @@ SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1", "UBSAN_OPTIONS"
 
 STARTED = tempfile.NamedTemporaryFile(prefix="upsink-servers-")  # each server adds a line: tests/servers/lib.sh
 os.environ["UPSINK_SERVERS_LOG"] = STARTED.name
+# Servers that live for a minute or two spend most of their time on compiling themselves.
+os.environ.setdefault("UPSINK_JVM_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 passed, failures = 0, []
 counting = threading.Lock()

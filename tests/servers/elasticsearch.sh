@@ -64,13 +64,12 @@ PROPERTIES
 }
 
 prepare_home() {
-    local user java_home
+    local user
     with_cache_lock "$SERVER" build_analysis
     cp -r "$ANALYSIS_HOME" "$1/modules/security-index-analysis"
     if [ -n "${ELASTICSEARCH_TLS:-}" ]; then
         take_certificate "$1" "$ELASTICSEARCH_TLS"
     fi
-    java_home=$(dirname "$(dirname "$(readlink -f "$(command -v java)")")")
     SEARCH_USER=admin:secret-of-tests
     cat >>"$1/config/roles.yml" <<YAML
 writer:
@@ -79,9 +78,11 @@ writer:
 reader:
   indices: [{names: ["t*", ".upsink-*"], privileges: [read]}]
 YAML
+    # The password is secret-of-tests (bcrypt, four rounds).
     for user in admin:superuser writer:writer reader:reader; do
-        ES_JAVA_HOME=$java_home ES_PATH_CONF=$1/config "$1/bin/elasticsearch-users" useradd "${user%:*}" \
-            -p secret-of-tests -r "${user#*:}" >&2
+        # shellcheck disable=SC2016
+        echo "${user%:*}:"'$2a$04$upsinkupsinkupsinkupseazHl3Un8tTmPUU5d3hTUW4Pe1A5.mU6' >>"$1/config/users"
+        echo "${user#*:}:${user%:*}" >>"$1/config/users_roles"
     done
 }
 

@@ -56,13 +56,15 @@ ${KAFKA_EXTRA:-}
 PROPERTIES
 }
 
-run_java() { java "-Xmx$KAFKA_HEAP" -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$KAFKA_HOME/lib/*" "$@"; }
+# shellcheck disable=SC2086
+run_java() { java "-Xmx$KAFKA_HEAP" ${UPSINK_JVM_OPTIONS:-} -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$KAFKA_HOME/lib/*" "$@"; }
 
 broker_answers() { timeout 5 kcat -L -b "$1" -m 4 2>/dev/null | grep -q "broker 1 at $1"; }
 
 launch() {
     local dir=$1
-    spawn "$dir" java "-Xmx$KAFKA_HEAP" -XX:+ExitOnOutOfMemoryError -Djava.io.tmpdir="$dir/tmp" \
+    # shellcheck disable=SC2086
+    spawn "$dir" java "-Xmx$KAFKA_HEAP" ${UPSINK_JVM_OPTIONS:-} -XX:+ExitOnOutOfMemoryError -Djava.io.tmpdir="$dir/tmp" \
         -Dorg.slf4j.simpleLogger.showDateTime=true '-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS' \
         -cp "$KAFKA_HOME/lib/*" kafka.Kafka "$dir/server.properties"
     wait_ready "$dir" "$KAFKA_PORT" broker_answers "127.0.0.1:$KAFKA_PORT"

@@ -12,7 +12,7 @@
 # id and its start time, so that a recycled process id is never signalled.
 #
 # Environment: UPSINK_CACHE (downloads; ~/.cache/upsink), UPSINK_SERVER_TIMEOUT (seconds; 120), UPSINK_SERVERS_LOG (a file to which
-# each server that was started adds a line: what it is).
+# each server that was started adds a line: what it is), UPSINK_JVM_OPTIONS (of the servers that are written in Java).
 # shellcheck shell=bash
 
 set -euo pipefail

@@ -93,7 +93,7 @@ launch() {
     local dir=$1 url
     spawn "$dir" "${AS_USER[@]}" env "$JAVA_VARIABLE=$(dirname "$(dirname "$(readlink -f "$(command -v java)")")")" \
         "$TMP_VARIABLE=$dir/home/tmp" \
-        "$OPTIONS_VARIABLE=-Xms$SEARCH_HEAP -Xmx$SEARCH_HEAP -XX:-AlwaysPreTouch" "$dir/home/bin/$SERVER"
+        "$OPTIONS_VARIABLE=-Xms$SEARCH_HEAP -Xmx$SEARCH_HEAP -XX:-AlwaysPreTouch ${UPSINK_JVM_OPTIONS:-}" "$dir/home/bin/$SERVER"
     [ -z "${HAS_LAUNCHER:-}" ] || adopt_child "$dir"
     wait_ready "$dir" "$SEARCH_PORT" ask_server "$READY_PATH"
     url="$SERVER${SEARCH_CA:++https}://${SEARCH_USER:+$SEARCH_USER@}$(search_host):$SEARCH_PORT"
