@@ -225,20 +225,63 @@ static bool must_part(const struct batch *batch, const struct upsink_change *hea
     return batch->versioned && (head->flags & UPSINK_BY_POSITION) && !(change->flags & UPSINK_BY_POSITION);
 }
 
-static void see_version(const struct upsink_change *change, bool *has_highest, int64_t *highest)
+/* How far an entity's open changes were read. */
+struct reading {
+    uint32_t head; /* of the run being read; the first run's is entity->head */
+    int64_t highest;
+    bool has_highest;
+};
+
+static void see_version(struct reading *reading, const struct upsink_change *change)
 {
     if (!(change->flags & UPSINK_HAS_VERSION))
         return;
-    *highest = *has_highest && *highest > change->version ? *highest : change->version;
-    *has_highest = true;
+    if (!reading->has_highest || change->version > reading->highest)
+        reading->highest = change->version;
+    reading->has_highest = true;
+}
+
+/* The change is later than the head of the run. */
+static void take_head(struct batch *batch, struct batch_entity *entity, struct reading *reading, uint32_t i)
+{
+    struct upsink_change *change = &batch->records[i].change;
+    uint32_t before = reading->head;
+    reading->head = i;
+    if (before != BATCH_NONE && must_part(batch, &batch->records[before].change, change)) {
+        if (entity->end == BATCH_NONE)
+            entity->end = i;
+        return;
+    }
+    if (before != BATCH_NONE)
+        batch->links[before].mark = FATE_SUPERSEDED;
+    bool by_position = change->flags & UPSINK_BY_POSITION;
+    if (by_position && !batch->soft) { /* a tombstone takes the runs before it in */
+        if (entity->head != BATCH_NONE)
+            batch->links[entity->head].mark = FATE_SUPERSEDED;
+        entity->end = BATCH_NONE;
+    }
+    if (by_position && reading->has_highest) {
+        change->version = reading->highest;
+        change->flags |= UPSINK_HAS_VERSION;
+    }
+    if (entity->end == BATCH_NONE)
+        entity->head = i;
+}
+
+/* A tombstone that was written has the version of what it took in; one that was only planned has none. */
+static void see_tombstone(const struct batch *batch, struct reading *reading, uint32_t i)
+{
+    struct upsink_change *change = &batch->records[i].change;
+    if (batch->records[i].written)
+        see_version(reading, change);
+    else
+        change->flags &= ~(uint32_t)UPSINK_HAS_VERSION;
 }
 
 /* Finds the first run of what is open: its latest change (head) and where it ends. */
 static void plan_entity(struct batch *batch, struct batch_entity *entity)
 {
-    uint32_t head = BATCH_NONE; /* of the run being read; the first one is entity->head */
-    int64_t highest = INT64_MIN;
-    bool has_highest = false;
+    struct reading reading = {.head = BATCH_NONE};
     entity->head = entity->end = BATCH_NONE;
     for (uint32_t i = entity->first; i != BATCH_NONE; i = batch->links[i].next) {
         struct batch_link *link = &batch->links[i];
@@ -246,47 +289,28 @@ static void plan_entity(struct batch *batch, struct batch_entity *entity)
             continue;
         struct upsink_change *change = &batch->records[i].change;
         bool by_position = change->flags & UPSINK_BY_POSITION;
-        if (by_position && batch->records[i].written)
-            see_version(change, &has_highest, &highest); /* of what it took in when it was written */
-        else if (by_position)
-            change->flags &= ~(uint32_t)UPSINK_HAS_VERSION; /* an earlier plan's */
+        if (by_position)
+            see_tombstone(batch, &reading, i);
         link->mark = FATE_APPLIED;
         link->twin = BATCH_NONE;
         enum upsink_verdict verdict = UPSINK_APPLIED;
-        if (head != BATCH_NONE) {
+        if (reading.head != BATCH_NONE) {
             if (entity->one_by_one) {
                 entity->end = i;
                 return;
             }
-            struct upsink_fence fence = fence_of(&batch->records[head].change);
+            struct upsink_fence fence = fence_of(&batch->records[reading.head].change);
             verdict = upsink_fence_judge(&fence, change);
         }
-        if (verdict != UPSINK_APPLIED) {
+        if (verdict == UPSINK_APPLIED) {
+            take_head(batch, entity, &reading, i);
+        } else {
             link->mark = (uint8_t)fate_of(verdict);
             if (verdict != UPSINK_STALE)
-                link->twin = head;
-        } else if (head != BATCH_NONE && must_part(batch, &batch->records[head].change, change)) {
-            if (entity->end == BATCH_NONE)
-                entity->end = i;
-            head = i;
-        } else {
-            if (head != BATCH_NONE)
-                batch->links[head].mark = FATE_SUPERSEDED;
-            head = i;
-            if (by_position && !batch->soft) { /* a tombstone takes the runs before it in */
-                if (entity->head != BATCH_NONE)
-                    batch->links[entity->head].mark = FATE_SUPERSEDED;
-                entity->end = BATCH_NONE;
-            }
-            if (by_position && has_highest) {
-                change->version = highest;
-                change->flags |= UPSINK_HAS_VERSION;
-            }
-            if (entity->end == BATCH_NONE)
-                entity->head = i;
+                link->twin = reading.head;
         }
         if (!by_position)
-            see_version(change, &has_highest, &highest);
+            see_version(&reading, change);
     }
 }
 

@@ -99,9 +99,11 @@ class Load:
     def __init__(self, view, records, rate=700, backlog=4000):
         self.view, self.records, self.rate, self.backlog = view, records, rate, backlog
         self.failures, self.produced = [], 0
-        # A broker that is away is waited for; what was sent comes once, in order.
+        # A broker that is away is waited for; what was sent comes in order, some of it twice. An idempotent producer ends for ever
+        # where a killed broker forgot its number.
         self.producer = view.kafka.producer(**{"message.timeout.ms": 300_000, "queue.buffering.max.messages": 500_000,
-                                              "reconnect.backoff.max.ms": 500})
+                                              "reconnect.backoff.max.ms": 500, "enable.idempotence": False,
+                                              "max.in.flight.requests.per.connection": 1})
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 

@@ -13,6 +13,8 @@ import views
 
 PASSWORD = "kafka-Pa55w0rd"
 
+pytestmark = pytest.mark.xdist_group("secured")  # one broker for all
+
 
 class SecuredKafka(harness.Kafka):
     """Besides the open listener, whose users may do anything, one with SASL whose users may do what ACLs grant."""
