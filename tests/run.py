@@ -79,6 +79,12 @@ def run_cmocka(binary, label, *args, only=None, not_asked=frozenset(), **environ
         count(f"{label} (no test ran)", False, output)
 
 
+def at_once(*calls):
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for asked in [pool.submit(*call) for call in calls]:
+            asked.result()
+
+
 def suite_layers(_):
     status, output = run(["make", "-s", "check-layers"])
     count("layers: nobody includes whom they must not", status == 0, output)
@@ -88,6 +94,10 @@ def suite_unit(only):
     for binary in sorted((BUILD / "tests/unit").rglob("test_*")):
         if binary.is_file() and os.access(binary, os.X_OK):
             run_cmocka(binary, str(binary.relative_to(BUILD / "tests")), only=only)
+
+
+class NoServer(Exception):
+    """Counted already. Nothing that comes after it would prove much."""
 
 
 class Server:
@@ -101,7 +111,7 @@ class Server:
         status, output = run([self.script, "start", self.directory / "server"])
         if status != 0:
             count(f"start {self.name}", False, output)
-            sys.exit(finish())
+            raise NoServer(self.name)
         text = (self.directory / "server/env").read_text()
         return dict(re.findall(r"^(\w+)='?([^'\n]*)'?$", text, re.M))
 
@@ -135,9 +145,7 @@ def ask_search_contract(name, only):
 
 def suite_contract(only):
     # These servers wait for their disk most of the time.
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        for asked in [pool.submit(ask_search_contract, name, only) for name in SEARCH_SERVERS] + [pool.submit(ask_contracts, only)]:
-            asked.result()
+    at_once(*((ask_search_contract, name, only) for name in SEARCH_SERVERS), (ask_contracts, only))
 
 
 def ask_contracts(only):
@@ -151,9 +159,7 @@ def ask_contracts(only):
 def suite_sinks(only):
     """What only one sink's server can show; but for Postgres they start servers of their own. Those of Elasticsearch and OpenSearch
     are asked of version 8 too."""
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        for asked in [pool.submit(ask_sinks, only), pool.submit(ask_elasticsearch8, only)]:
-            asked.result()
+    at_once((ask_sinks, only), (ask_elasticsearch8, only))
 
 
 def ask_elasticsearch8(only):
@@ -223,15 +229,16 @@ def main():
     for name in options.suites or SUITES:
         if name not in SUITES:
             parser.error(f"there is no suite {name}; the suites are {', '.join(SUITES)}")
-    for group in TOGETHER:
-        begin, before = time.monotonic(), passed
-        names = [name for name in group if name in (options.suites or SUITES)]
-        if not names:
-            continue
-        with concurrent.futures.ThreadPoolExecutor() as pool:
-            for asked in [pool.submit(SUITES[name], options.only) for name in names]:
-                asked.result()
-        print(f"{', '.join(names)}: {passed - before} passed in {time.monotonic() - begin:.0f} s", flush=True)
+    try:
+        for group in TOGETHER:
+            begin, before = time.monotonic(), passed
+            names = [name for name in group if name in (options.suites or SUITES)]
+            if not names:
+                continue
+            at_once(*((SUITES[name], options.only) for name in names))
+            print(f"{', '.join(names)}: {passed - before} passed in {time.monotonic() - begin:.0f} s", flush=True)
+    except NoServer as missing:
+        print(f"the server {missing} did not start: what was left to run was not", flush=True)
     sys.exit(finish())
 
 
