@@ -7,7 +7,9 @@
 
 #include <stdlib.h>
 
-enum { PROBE_MS = 500, NUDGE_MS = 100 };
+enum { PROBE_MS = 500, NUDGE_MS = 100, LEAVE_POLL_MS = 20, CLOSE_POLL_MS = 100 };
+
+#define CLOSE_LIMIT (10 * CLOCK_SECOND)
 
 static void note_trouble(struct source *source, rd_kafka_resp_err_t code, const char *text)
 {
@@ -130,10 +132,43 @@ bool source_subscribe(struct source *source, struct upsink_error *err)
                        source->view->topic_text, rd_kafka_err2str(code));
 }
 
-void source_close(struct source *source)
+static bool owns_any(struct source *source)
 {
+    pthread_mutex_lock(&source->owned_lock);
+    bool any = source->owned_count > 0;
+    pthread_mutex_unlock(&source->owned_lock);
+    return any;
+}
+
+/* Before 2.4.0 librdkafka never closes a consumer that has yet to take what the group assigned to it (its
+ * issue 4527). So the group is left first, and what it still has to tell is heard. */
+static void leave_group(struct source *source, int64_t deadline)
+{
+    rd_kafka_unsubscribe(source->consumer);
+    do {
+        rd_kafka_message_t *event = rd_kafka_consumer_poll(source->consumer, LEAVE_POLL_MS);
+        if (event)
+            rd_kafka_message_destroy(event);
+    } while (owns_any(source) && clock_monotonic_us() < deadline);
+}
+
+bool source_close(struct source *source)
+{
+    int64_t deadline = clock_monotonic_us() + CLOSE_LIMIT;
     atomic_store(&source->closing, true);
-    rd_kafka_consumer_close(source->consumer);
+    leave_group(source, deadline);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(source->consumer);
+    rd_kafka_error_t *error = rd_kafka_consumer_close_queue(source->consumer, queue);
+    bool refused = error != NULL; /* by a consumer that is closed, or has failed */
+    if (error)
+        rd_kafka_error_destroy(error);
+    while (!refused && !rd_kafka_consumer_closed(source->consumer) && clock_monotonic_us() < deadline) {
+        rd_kafka_message_t *event = rd_kafka_consume_queue(queue, CLOSE_POLL_MS);
+        if (event)
+            rd_kafka_message_destroy(event);
+    }
+    rd_kafka_queue_destroy(queue);
+    return refused || rd_kafka_consumer_closed(source->consumer);
 }
 
 rd_kafka_queue_t *source_queue_create(struct source *source)

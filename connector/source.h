@@ -52,8 +52,9 @@ UPSINK_NODISCARD struct source *source_create(const struct config *config, const
                                               const struct source_handler *handler, struct upsink_error *err);
 UPSINK_NODISCARD bool source_subscribe(struct source *source, struct upsink_error *err);
 
-/* Leaves the group (the handler is called for what is still assigned). */
-void source_close(struct source *source);
+/* Leaves the group (the handler is called for what is still assigned). false: librdkafka did not come to an
+ * end within ten seconds, and must not be destroyed. */
+UPSINK_NODISCARD bool source_close(struct source *source);
 void source_destroy(struct source *source);
 
 rd_kafka_queue_t *source_queue_create(struct source *source);

@@ -75,10 +75,12 @@ void source_forget_owned(struct source *source)
 }
 
 /* The group is told at once that we took them; each is opened by its worker, at the right offset. One that
- * there is no memory for is never routed, which `assigned` notices. */
+ * there is no memory for is never routed, which `assigned` notices. One that comes while the group is left is
+ * not wanted. */
 static void take_partitions(struct source *source, rd_kafka_topic_partition_list_t *list)
 {
-    for (int i = 0; i < list->cnt; i++) {
+    int count = atomic_load(&source->closing) ? 0 : list->cnt;
+    for (int i = 0; i < count; i++) {
         const rd_kafka_topic_partition_t *partition = &list->elems[i];
         pthread_mutex_lock(&source->owned_lock);
         bool added = add_owned(source, partition->topic, partition->partition);
@@ -91,7 +93,7 @@ static void take_partitions(struct source *source, rd_kafka_topic_partition_list
     rd_kafka_topic_partition_list_t *none = rd_kafka_topic_partition_list_new(0);
     take_error(source, rd_kafka_incremental_assign(source->consumer, none), "partitions could not be taken");
     rd_kafka_topic_partition_list_destroy(none);
-    for (int i = 0; i < list->cnt; i++)
+    for (int i = 0; i < count; i++)
         source->handler.assigned(source->handler.context, list->elems[i].topic, list->elems[i].partition);
 }
 

@@ -213,7 +213,7 @@ void *view_main(void *context)
         }
     }
     join_workers(view);
-    if (view->subscribed)
-        source_close(view->source);
+    if (view->subscribed && !source_close(view->source))
+        view_abandon(view);
     return NULL;
 }

@@ -211,3 +211,28 @@ def test_a_table_that_belongs_to_another_view_or_topic_is_refused(make_view, tar
     view.produce(states(10, first=20))
     view.run_to_end()
     view.assert_converged()
+
+
+def test_an_instance_that_is_asked_to_stop_before_the_group_answers_its_join_ends(make_view, mongodb):
+    """Its worker is held up, so that what the group answers is there when the consumer is closed."""
+    view = make_view(targets.MongodbTarget(mongodb), partitions=4, kafka_properties=QUICK, timeout="20s")
+    view.produce(states(100, partitions=4))
+    process = view.run()
+    view.wait_caught_up(process)
+    other = view.run(kafka_properties={**QUICK, "session.timeout.ms": "20000"})
+    wait_assigned(other, 2)
+    with mongodb.held_up():
+        view.produce(states(100, partitions=4, first=100))
+        time.sleep(0.5)
+        process.pause()
+        wait_assigned(other, 4)
+        other.pause()  # the group waits for it
+        process.wake()
+        harness.wait_until(lambda: "partitions lost" in process.errors, what=f"the loss: {process.errors[-2000:]}")
+        time.sleep(0.5)
+        process.process.send_signal(harness.signal.SIGTERM)
+        time.sleep(0.5)
+        other.wake()
+        time.sleep(3)
+    assert process.wait(10) == 0 and "a call does not come back" not in process.errors
+    assert other.stop() == 0
