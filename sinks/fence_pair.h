@@ -49,4 +49,12 @@ static inline bool upsink_fence_is_of(const struct upsink_fence *fence, const st
            fence->generation == change->generation && upsink_slice_equal(fence->topic, change->topic);
 }
 
+/* How old, in microseconds, fences that were read may be when what was judged by them is sent: less than a
+ * member of the group may be silent before its partitions are another's. A store that is too slow for that is
+ * given more in later rounds. */
+static inline int64_t upsink_fence_fresh_us(int round)
+{
+    return (round < 3 ? INT64_C(1) << round : 10) * 1000000;
+}
+
 #endif

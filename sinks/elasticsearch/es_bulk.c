@@ -1,5 +1,6 @@
 #include "es_write.h"
 
+#include "clock.h"
 #include "schemas/json_text.h"
 
 #include <stdlib.h>
@@ -86,23 +87,36 @@ static bool take_refused(struct es_bulk *bulk, const struct es_reply *reply, str
     return es_fail_reply(bulk->sink, bulk->what, reply, err);
 }
 
-static bool send_bulk(struct es_bulk *bulk, struct upsink_error *err)
+static bool take_late(struct es_bulk *bulk, struct upsink_error *err)
+{
+    static const struct es_outcome late = {.status = 409, .seq_no = -1};
+    for (size_t i = 0; i < bulk->count; i++)
+        if (!bulk->take(bulk, bulk->sink->numbers[i], &late, err))
+            return false;
+    return true;
+}
+
+static bool exchange(struct es_bulk *bulk, struct upsink_error *err)
 {
     struct upsink_sink *sink = bulk->sink;
     char path[ES_INDEX_MAX + 200];
     struct es_reply reply;
-    bool done;
-    if (sink->body.failed)
-        return es_fail_memory(err);
     snprintf(path, sizeof path, "/%s/_bulk?" FILTER, es_alias_of(sink, bulk->which));
     if (!es_exchange(sink, bulk->what, "POST", path, buf_view(&sink->body), &reply, err))
         return false;
-    if (reply.status == 200) {
-        ask_for_more(sink);
-        done = take_answers(bulk, reply.body, err);
-    } else {
-        done = take_refused(bulk, &reply, err);
-    }
+    if (reply.status != 200)
+        return take_refused(bulk, &reply, err);
+    ask_for_more(sink);
+    return take_answers(bulk, reply.body, err);
+}
+
+static bool send_bulk(struct es_bulk *bulk, struct upsink_error *err)
+{
+    struct upsink_sink *sink = bulk->sink;
+    if (sink->body.failed)
+        return es_fail_memory(err);
+    bool late = bulk->deadline_us && clock_monotonic_us() >= bulk->deadline_us;
+    bool done = late ? take_late(bulk, err) : exchange(bulk, err);
     bulk->count = 0;
     buf_clear(&sink->body);
     return done;

@@ -10,14 +10,7 @@
 #include "clock.h"
 #include "sinks/fence_pair.h"
 
-enum {
-    ROUNDS_MAX = 60,
-    QUIET_ROUNDS = 4,
-    PUSHED_BACK_MAX = 6,
-    PAUSE_MS = 10,
-    PUSHED_BACK_MS = 50,
-    FRESH_US = 10000000 /* by fences that were read longer ago nothing is written */
-};
+enum { ROUNDS_MAX = 60, QUIET_ROUNDS = 4, PUSHED_BACK_MAX = 6, PAUSE_MS = 10, PUSHED_BACK_MS = 50 };
 
 static size_t number_of(const struct es_work *work, const struct es_item *item)
 {
@@ -205,12 +198,16 @@ static bool add_put(struct es_work *work, struct es_bulk *bulk, struct es_item *
 static bool write_judged(struct es_work *work, enum es_which which, struct upsink_error *err)
 {
     struct buf last_state;
-    struct es_bulk bulk = {
-        .sink = work->sink, .which = which, .what = "write to", .take = take_outcome, .work = work};
+    struct es_bulk bulk = {.sink = work->sink,
+                           .which = which,
+                           .what = "write to",
+                           .take = take_outcome,
+                           .work = work,
+                           .deadline_us = work->deadline_us};
     bool done = true;
     buf_init(&last_state);
     /* What is left when the time is over is judged again in the next round. */
-    for (size_t i = 0; done && i < work->count && clock_monotonic_us() < work->read_at_us + FRESH_US; i++) {
+    for (size_t i = 0; done && i < work->count && clock_monotonic_us() < work->deadline_us; i++) {
         struct es_item *item = &work->items[i];
         if (item->progress == ES_JUDGE && item->read && changes_row(work, item) == (which == ES_ROWS))
             done = add_put(work, &bulk, item, &last_state, err);
@@ -297,7 +294,8 @@ static bool look_after_creates(struct es_work *work, struct upsink_error *err)
     return true;
 }
 
-/* What the batch before left behind is taken for read. */
+/* What the batch before left behind is taken for read; but that there is no row, which nothing could be
+ * compared with when one is made. */
 static void recall(struct es_work *work)
 {
     struct upsink_sink *sink = work->sink;
@@ -305,7 +303,8 @@ static void recall(struct es_work *work)
         struct es_item *item = &work->items[i];
         if (item->progress == ES_NEW)
             item->read =
-                es_cache_find(&sink->cache, item->change->key, &sink->arena, &item->row, &item->side);
+                es_cache_find(&sink->cache, item->change->key, &sink->arena, &item->row, &item->side) &&
+                (item->row.exists || item->change->op == UPSINK_DELETE);
     }
 }
 
@@ -322,7 +321,7 @@ static void remember(struct es_work *work)
     }
 }
 
-static bool run_round(struct es_work *work, size_t *open, struct upsink_error *err)
+static bool run_round(struct es_work *work, int round, size_t *open, struct upsink_error *err)
 {
     *open = 0;
     for (size_t i = 0; i < work->count; i++) {
@@ -333,7 +332,7 @@ static bool run_round(struct es_work *work, size_t *open, struct upsink_error *e
     }
     if (!*open)
         return true;
-    work->read_at_us = clock_monotonic_us();
+    work->deadline_us = clock_monotonic_us() + upsink_fence_fresh_us(round);
     work->pushed_back = false;
     if (!es_read_fences(work, ES_ROWS, is_unread, err) || !es_read_fences(work, ES_SIDES, is_unread, err))
         return false;
@@ -363,7 +362,7 @@ bool es_settle(struct es_work *work, struct upsink_error *err)
     int pushed_back = 0;
     recall(work);
     for (int round = 0; round < ROUNDS_MAX; round++) {
-        if (!run_round(work, &open, err))
+        if (!run_round(work, round, &open, err))
             return false;
         if (!open) {
             remember(work);

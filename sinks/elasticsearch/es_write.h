@@ -31,8 +31,8 @@ struct es_work {
     struct es_item *items;
     size_t count;
     struct es_document_style style;
-    int64_t read_at_us; /* when fences were read */
-    bool pushed_back;   /* the server had too much to do for some of them */
+    int64_t deadline_us; /* by the fences that were read last nothing is written later; monotonic */
+    bool pushed_back;    /* the server had too much to do for some of them */
 };
 
 enum es_which { ES_ROWS, ES_SIDES };
@@ -70,6 +70,7 @@ struct es_bulk {
                  struct upsink_error *err);
     struct es_work *work; /* whose items the numbers are */
     bool deletes;         /* its actions are deletes; otherwise none is */
+    int64_t deadline_us;  /* monotonic: what was not sent by then is a conflict (409); 0 none */
     size_t count;
     bool
         pushed_back; /* a request was refused for its size, or the server's load: its actions were not done */

@@ -11,12 +11,7 @@
 
 #include <time.h>
 
-enum {
-    ROUNDS_MAX = 60,
-    QUIET_ROUNDS = 4,
-    PAUSE_MS = 10,
-    FRESH_US = 10000000 /* fences that were read longer ago are read again before anything is written */
-};
+enum { ROUNDS_MAX = 60, QUIET_ROUNDS = 4, PAUSE_MS = 10 };
 
 const struct mg_known *mg_newer(const struct mg_known *row, const struct mg_known *side, int64_t floor)
 {
@@ -158,7 +153,7 @@ static bool write_judged(struct mg_work *work, enum put put, struct upsink_error
                                  .what = "write to",
                                  .take = take_outcome,
                                  .context = work,
-                                 .deadline_us = work->read_at_us + FRESH_US};
+                                 .deadline_us = work->deadline_us};
     for (size_t i = 0; i < work->count; i++) {
         struct mg_item *item = &work->items[i];
         if (item->progress == MG_JUDGE && put_of(work, item) == put &&
@@ -224,7 +219,7 @@ static bool look_after_inserts(struct mg_work *work, struct upsink_error *err)
     return true;
 }
 
-static bool run_round(struct mg_work *work, size_t *open, struct upsink_error *err)
+static bool run_round(struct mg_work *work, int round, size_t *open, struct upsink_error *err)
 {
     *open = 0;
     for (size_t i = 0; i < work->count; i++)
@@ -232,7 +227,7 @@ static bool run_round(struct mg_work *work, size_t *open, struct upsink_error *e
     if (!*open)
         return true;
     arena_clear(&work->sink->arena);
-    work->read_at_us = clock_monotonic_us();
+    work->deadline_us = clock_monotonic_us() + upsink_fence_fresh_us(round);
     if (!mg_find_fences(work, MG_ROWS, is_open, err) || !mg_find_fences(work, MG_SIDES, is_open, err))
         return false;
     for (size_t i = 0; i < work->count; i++)
@@ -247,7 +242,7 @@ bool mg_settle(struct mg_work *work, struct upsink_error *err)
 {
     size_t open = 1;
     for (int round = 0; round < ROUNDS_MAX; round++) {
-        if (!run_round(work, &open, err))
+        if (!run_round(work, round, &open, err))
             return false;
         if (!open)
             return true;

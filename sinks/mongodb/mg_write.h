@@ -27,8 +27,8 @@ struct mg_work {
     struct upsink_batch *batch;
     struct mg_item *items;
     size_t count;
-    size_t changes;     /* rows that were written or removed so far */
-    int64_t read_at_us; /* when fences were read last */
+    size_t changes;      /* rows that were written or removed so far */
+    int64_t deadline_us; /* by the fences that were read last nothing is written later; monotonic */
 };
 
 /* Reads row fences, or delete fences, of the items in that state into `row` or `side`; of those without one

@@ -343,6 +343,16 @@ static void digits_survive_a_soft_delete(void **state)
     assert_true(upsink_slice_is(seen.entity, entity));
 }
 
+static long long writes_of_rows(const struct desk *desk)
+{
+    static const char name[] = "\"index_total\":";
+    const char *answer =
+        must(desk, "GET", "%s/_stats/indexing?filter_path=_all.primaries.indexing.index_total", NULL);
+    const char *found = strstr(answer, name);
+    assert_non_null(found);
+    return atoll(found + strlen(name));
+}
+
 static void what_a_zombie_remembers_can_not_undo_a_delete(void **state)
 {
     struct desk *zombie = *state, *owner = desk_twin(zombie);
@@ -359,7 +369,9 @@ static void what_a_zombie_remembers_can_not_undo_a_delete(void **state)
     struct upsink_change late[] = {upsert("a", "{\"n\":5}", 5), upsert("b", "{\"n\":6}", 6),
                                    upsert("c", "{\"n\":7}", 7)};
     struct upsink_result results[3];
+    long long rows_written = writes_of_rows(owner);
     need(zombie, try_write(zombie, late, 3, results), "write");
+    assert_int_equal(writes_of_rows(owner), rows_written); /* nor was it there for a moment */
     assert_false(try_commit(zombie));
     assert_int_equal(zombie->err.cls, UPSINK_ERR_FENCED);
     assert_null(row(owner, "a"));
