@@ -126,7 +126,7 @@ static void a_lane_that_was_revoked_does_not_take_the_records_of_the_one_that_fo
 
     lane_destroy(old);
     lane_destroy(new);
-    source_close(fixture.source);
+    assert_true(source_close(fixture.source));
     for (int i = 0; i < 2; i++)
         rd_kafka_queue_destroy(fixture.queues[i]);
     source_destroy(fixture.source);
@@ -183,7 +183,7 @@ static void workers_that_begin_at_once_are_told_the_same_cluster(void **state)
     for (int round = 0; round < 5; round++) {
         open_source(&fixture);
         ask_at_once(fixture.source, cluster);
-        source_close(fixture.source);
+        assert_true(source_close(fixture.source));
         source_destroy(fixture.source);
     }
     rd_kafka_mem_free(fixture.host, cluster);
