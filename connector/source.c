@@ -6,10 +6,12 @@
 #include "log.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 enum { PROBE_MS = 500, NUDGE_MS = 100, LEAVE_POLL_MS = 20, CLOSE_POLL_MS = 100 };
 
-#define CLOSE_LIMIT (10 * CLOCK_SECOND)
+#define CLOSE_LIMIT   (10 * CLOCK_SECOND)
+#define DESTROY_LIMIT (3 * CLOCK_SECOND)
 
 static void note_trouble(struct source *source, rd_kafka_resp_err_t code, const char *text)
 {
@@ -98,6 +100,50 @@ cleanup:
     return NULL;
 }
 
+/* Freed by whoever leaves last. */
+struct farewell {
+    rd_kafka_t *consumer;
+    _Atomic bool done, left;
+};
+
+static void *say_farewell(void *context)
+{
+    struct farewell *farewell = context;
+    rd_kafka_destroy(farewell->consumer);
+    atomic_store(&farewell->done, true);
+    if (atomic_exchange(&farewell->left, true))
+        free(farewell);
+    return NULL;
+}
+
+/* Where a topic was deleted, librdkafka may wait for a thread of its own for ever (its issue 4362). A closed
+ * consumer is at rest, and does no harm until the process ends: false, it is left behind. */
+static bool destroy_consumer(rd_kafka_t *consumer)
+{
+    pthread_t thread;
+    if (!consumer)
+        return true;
+    struct farewell *farewell = calloc(1, sizeof *farewell);
+    if (!farewell)
+        return false;
+    farewell->consumer = consumer;
+    if (pthread_create(&thread, NULL, say_farewell, farewell) != 0) {
+        free(farewell);
+        return false;
+    }
+    int64_t deadline = clock_monotonic_us() + DESTROY_LIMIT;
+    while (!atomic_load(&farewell->done) && clock_monotonic_us() < deadline)
+        nanosleep(&(struct timespec){0, 1000 * 1000}, NULL);
+    bool done = atomic_load(&farewell->done);
+    if (done)
+        pthread_join(thread, NULL);
+    else
+        pthread_detach(thread);
+    if (atomic_exchange(&farewell->left, true))
+        free(farewell);
+    return done;
+}
+
 void source_destroy(struct source *source)
 {
     if (!source)
@@ -108,8 +154,8 @@ void source_destroy(struct source *source)
         return;
     if (source->consumer_queue)
         rd_kafka_queue_destroy(source->consumer_queue);
-    if (source->consumer)
-        rd_kafka_destroy(source->consumer);
+    if (!destroy_consumer(source->consumer))
+        return;
     free(source->nudge_topic);
     source_forget_owned(source);
     pthread_mutex_destroy(&source->owned_lock);

@@ -55,6 +55,7 @@ UPSINK_NODISCARD bool source_subscribe(struct source *source, struct upsink_erro
 /* Leaves the group (the handler is called for what is still assigned). false: librdkafka did not come to an
  * end within ten seconds, and must not be destroyed. */
 UPSINK_NODISCARD bool source_close(struct source *source);
+/* May leave librdkafka's threads behind, at rest: for the end of the process. */
 void source_destroy(struct source *source);
 
 rd_kafka_queue_t *source_queue_create(struct source *source);
