@@ -34,6 +34,19 @@ bool mg_fail_code(const struct upsink_sink *sink, const char *what, int32_t code
     return false;
 }
 
+/* libmongoc keeps to itself that a server is of another set than the URL names. */
+static void tell_what_to_look_for(const char *set, struct upsink_error *err)
+{
+    if (set)
+        upsink_error_detail(
+            err,
+            "is mongod running there, is %s (replicaSet in the URL) the name of its replica set, "
+            "and does that have a primary?",
+            set);
+    else
+        upsink_error_detail(err, "is mongod running there, and does the replica set have a primary?");
+}
+
 /* The text is libmongoc's own: addresses and system errors, never documents. */
 static bool fail_connection(struct upsink_sink *sink, const char *what, const bson_error_t *error,
                             struct upsink_error *err)
@@ -55,7 +68,7 @@ static bool fail_connection(struct upsink_sink *sink, const char *what, const bs
         err, cls, code, "can't %s %s: %s%s", what, sink->description, error->message,
         auth ? "; correct user and password, or name their database in the URL, as in authSource=admin" : "");
     if (!timed_out && strstr(error->message, "No suitable servers"))
-        upsink_error_detail(err, "is mongod running there, and does the replica set have a primary?");
+        tell_what_to_look_for(mongoc_uri_get_replica_set(sink->url.uri), err);
     return false;
 }
 

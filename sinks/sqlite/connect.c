@@ -19,7 +19,7 @@ static int wait_for_lock(void *context, int calls)
     int64_t now = clock_monotonic_us();
     if (calls == 0)
         sink->busy_since = now;
-    if (now - sink->busy_since >= sink->view->timeout_us)
+    if (now - sink->busy_since >= upsink_view_timeout_us(sink->view))
         return 0;
     if (upsink_host_is_stopping(sink->host))
         return 0;

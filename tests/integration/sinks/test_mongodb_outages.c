@@ -276,6 +276,19 @@ static void a_frozen_server_is_given_up_after_the_timeout(void **state)
     repeat(desk, &change, 1, 2);
 }
 
+static void another_name_of_the_replica_set_is_said_to_be_suspicious(void **state)
+{
+    struct desk *desk = *state;
+    desk_close(desk);
+    snprintf(desk->url, sizeof desk->url,
+             "mongodb://127.0.0.1:%ld/app?replicaSet=other&collection=orders&serverSelectionTimeoutMS=500",
+             server_port);
+    need(desk, type->open(&desk->sink, &desk->view, NULL, &desk->err), "open");
+    assert_false(type->prepare(desk->sink, NULL, &desk->err));
+    assert_int_equal(desk->err.cls, UPSINK_ERR_OUTAGE);
+    assert_non_null(strstr(desk->err.detail, "is other (replicaSet in the URL) the name of its replica set"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +303,7 @@ int main(void)
         DESK_TEST(a_new_row_that_a_delete_overtook_does_not_stay),
         DESK_TEST(a_delete_that_a_newer_row_overtook_does_not_take_it),
         DESK_TEST(a_frozen_server_is_given_up_after_the_timeout),
+        DESK_TEST(another_name_of_the_replica_set_is_said_to_be_suspicious),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
