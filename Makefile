@@ -95,16 +95,18 @@ endef
 $(foreach s,$(SINKS),$(eval $(call sink_rules,$(s))))
 SINK_ARCHIVES = $(foreach s,$(SINKS),$(BUILD)/sinks/$(s).a)
 
-$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libupsink.a $(SINK_ARCHIVES)
+FILTER = $(BUILD)/obj/tests/filter.o
+
+$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(FILTER) $(BUILD)/libupsink.a $(SINK_ARCHIVES)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $< -Wl,--start-group $(SINK_ARCHIVES) $(BUILD)/libupsink.a -Wl,--end-group $(LIBS) $(foreach s,$(SINKS),$(LIBS_$(s))) -lcmocka -o $@
+	$(CC) $(LDFLAGS) $< $(FILTER) -Wl,--start-group $(SINK_ARCHIVES) $(BUILD)/libupsink.a -Wl,--end-group $(LIBS) $(foreach s,$(SINKS),$(LIBS_$(s))) -lcmocka -o $@
 
 $(BUILD)/obj/tests/unit/sinks/mongodb/%.o: EXTRA_CPPFLAGS = $(CPPFLAGS_mongodb)
 
 # Tests of one sink against its real server.
-$(BUILD)/tests/integration/%: $(BUILD)/obj/tests/integration/%.o $(BUILD)/libupsink.a $(SINK_ARCHIVES)
+$(BUILD)/tests/integration/%: $(BUILD)/obj/tests/integration/%.o $(FILTER) $(BUILD)/libupsink.a $(SINK_ARCHIVES)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $< -Wl,--start-group $(SINK_ARCHIVES) $(BUILD)/libupsink.a -Wl,--end-group $(LIBS) $(foreach s,$(SINKS),$(LIBS_$(s))) -lcmocka -o $@
+	$(CC) $(LDFLAGS) $< $(FILTER) -Wl,--start-group $(SINK_ARCHIVES) $(BUILD)/libupsink.a -Wl,--end-group $(LIBS) $(foreach s,$(SINKS),$(LIBS_$(s))) -lcmocka -o $@
 $(BUILD)/obj/tests/integration/%.o: EXTRA_CPPFLAGS = $(CPPFLAGS_postgres) $(CPPFLAGS_mongodb)
 
 $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libupsink.a
@@ -113,7 +115,7 @@ $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libupsink.a
 $(BUILD)/obj/tests/bench/%.o: EXTRA_CPPFLAGS = $(CPPFLAGS_postgres)
 
 # The contract suite loads sinks as plugins, through nothing but the public interface.
-$(BUILD)/tests/contract/suite: $(call obj,$(CONTRACT)) $(BUILD)/libupsink.a
+$(BUILD)/tests/contract/suite: $(call obj,$(CONTRACT)) $(FILTER) $(BUILD)/libupsink.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $^ $(LIBS) -lcmocka -o $@
 

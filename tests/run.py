@@ -58,6 +58,17 @@ def run(words, timeout=900, **environment):
         return -1, f"timed out after {timeout} s\n{late.stdout or ''}"
 
 
+def mentions(only, *sources):
+    """Whether a test whose name contains it may be there: no server is started for nothing."""
+    return not only or any(only in source.read_text() for source in sources)
+
+
+def programs(folder, pattern, only):
+    """The test programs there that may have such a test."""
+    return [binary for binary in sorted((BUILD / "tests" / folder).rglob(pattern))
+            if binary.is_file() and os.access(binary, os.X_OK) and mentions(only, (ROOT / binary.relative_to(BUILD)).with_suffix(".c"))]
+
+
 def run_cmocka(binary, label, *args, only=None, not_asked=frozenset(), **environment):
     """Counts the cases of a cmocka program; one that dies, or skips others than `not_asked`, counts as a failure of its own."""
     if only:
@@ -91,9 +102,8 @@ def suite_layers(_):
 
 
 def suite_unit(only):
-    for binary in sorted((BUILD / "tests/unit").rglob("test_*")):
-        if binary.is_file() and os.access(binary, os.X_OK):
-            run_cmocka(binary, str(binary.relative_to(BUILD / "tests")), only=only)
+    for binary in programs("unit", "test_*", only):
+        run_cmocka(binary, str(binary.relative_to(BUILD / "tests")), only=only)
 
 
 class NoServer(Exception):
@@ -144,6 +154,8 @@ def ask_search_contract(name, only):
 
 
 def suite_contract(only):
+    if not mentions(only, *(ROOT / "tests/contract").glob("*.c")):
+        return
     # These servers wait for their disk most of the time.
     at_once(*((ask_search_contract, name, only) for name in SEARCH_SERVERS), (ask_contracts, only))
 
@@ -163,18 +175,19 @@ def suite_sinks(only):
 
 
 def ask_elasticsearch8(only):
-    for binary in sorted((BUILD / "tests/integration/sinks").glob("test_elasticsearch_*")):
-        if binary.is_file() and os.access(binary, os.X_OK):
-            run_cmocka(binary, f"{binary.relative_to(BUILD / 'tests')} elasticsearch8", only=only, SEARCH_SERVER="elasticsearch8",
-                       UPSINK_PLUGIN_PATH=f"{BUILD}/sinks")
+    for binary in programs("integration/sinks", "test_elasticsearch_*", only):
+        run_cmocka(binary, f"{binary.relative_to(BUILD / 'tests')} elasticsearch8", only=only, SEARCH_SERVER="elasticsearch8",
+                   UPSINK_PLUGIN_PATH=f"{BUILD}/sinks")
 
 
 def ask_sinks(only):
+    binaries = programs("integration", "test_*", only)
+    if not binaries:
+        return
     with Server("postgres") as env:
-        for binary in sorted((BUILD / "tests/integration").rglob("test_*")):
-            if binary.is_file() and os.access(binary, os.X_OK):
-                run_cmocka(binary, str(binary.relative_to(BUILD / "tests")), only=only, POSTGRES_URL=env["POSTGRES_URL"],
-                           POSTGRES_PID=env.get("POSTGRES_PID", ""), UPSINK_PLUGIN_PATH=f"{BUILD}/sinks")
+        for binary in binaries:
+            run_cmocka(binary, str(binary.relative_to(BUILD / "tests")), only=only, POSTGRES_URL=env["POSTGRES_URL"],
+                       POSTGRES_PID=env.get("POSTGRES_PID", ""), UPSINK_PLUGIN_PATH=f"{BUILD}/sinks")
 
 
 def suite_example(only):
