@@ -92,6 +92,23 @@ class Server:
             os.kill(pid, signal.SIGCONT)
 
 
+_E = confluent_kafka.KafkaError
+NOT_NOW = {_E._TRANSPORT, _E._TIMED_OUT, _E._ALL_BROKERS_DOWN, _E._WAIT_COORD, _E.LEADER_NOT_AVAILABLE, _E.NOT_LEADER_FOR_PARTITION,
+           _E.REQUEST_TIMED_OUT, _E.COORDINATOR_LOAD_IN_PROGRESS, _E.COORDINATOR_NOT_AVAILABLE, _E.NOT_COORDINATOR}
+
+
+def persist(ask, seconds=20):
+    """The answer of Kafka, which after a crash needs a moment until it can give one."""
+    deadline = time.monotonic() + seconds * PATIENCE
+    while True:
+        try:
+            return ask()
+        except confluent_kafka.KafkaException as error:
+            if error.args[0].code() not in NOT_NOW or time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
 class Kafka(Server):
     def __init__(self, directory, **environment):
         super().__init__("kafka", directory, **environment)
@@ -145,30 +162,41 @@ class Kafka(Server):
                                              "enable.partition.eof": True, "auto.offset.reset": "earliest",
                                              "enable.auto.commit": False})
         try:
-            topics = consumer.list_topics(topic, timeout=10).topics
-            if topic not in topics or topics[topic].error:
+            found = self.look_up(consumer, topic)
+            if not found:
                 return []
-            partitions = [confluent_kafka.TopicPartition(topic, p, 0) for p in topics[topic].partitions]
+            partitions = [confluent_kafka.TopicPartition(topic, p, 0) for p in found.partitions]
             consumer.assign(partitions)
             messages, ended, deadline = [], set(), time.monotonic() + seconds * PATIENCE
             while len(ended) < len(partitions) and time.monotonic() < deadline:
                 message = consumer.poll(1)
                 if message is None:
                     continue
-                if message.error():
-                    ended.add(message.partition())
-                else:
+                if not message.error():
                     messages.append(message)
+                elif message.error().code() == confluent_kafka.KafkaError._PARTITION_EOF:
+                    ended.add(message.partition())
             assert len(ended) == len(partitions), f"{topic} was not read to its end"
             return messages
         finally:
             consumer.close()
 
+    @staticmethod
+    def look_up(consumer, topic):
+        """What Kafka knows of the topic; None where there is none."""
+        def ask():
+            found = consumer.list_topics(topic, timeout=10).topics.get(topic)
+            if found and found.error and found.error.code() in NOT_NOW:
+                raise confluent_kafka.KafkaException(found.error)
+            return found if found and not found.error else None
+
+        return persist(ask)
+
     def committed(self, group, topic, partitions=1):
         consumer = confluent_kafka.Consumer({"bootstrap.servers": self.brokers, "group.id": group})
         try:
             asked = [confluent_kafka.TopicPartition(topic, p) for p in range(partitions)]
-            return [p.offset for p in consumer.committed(asked, timeout=20)]
+            return [p.offset for p in persist(lambda: consumer.committed(asked, timeout=20))]
         finally:
             consumer.close()
 
