@@ -49,12 +49,12 @@ static inline bool upsink_fence_is_of(const struct upsink_fence *fence, const st
            fence->generation == change->generation && upsink_slice_equal(fence->topic, change->topic);
 }
 
-/* How old, in microseconds, fences that were read may be when what was judged by them is sent: less than a
- * member of the group may be silent before its partitions are another's. A store that is too slow for that is
- * given more in later rounds. */
-static inline int64_t upsink_fence_fresh_us(int round)
+/* How long after fences were asked for a new row that was judged by them may be sent, in microseconds; there
+ * is nothing that the store could compare it with. It is less than a member of the group may be silent before
+ * its partitions are another's, but for stores that are as slow as that, in later rounds. */
+static inline int64_t upsink_fence_fresh_us(int round, int64_t reading_us)
 {
-    return (round < 3 ? INT64_C(1) << round : 10) * 1000000;
+    return round == 0 ? 1000000 : reading_us > 1000000 ? 2 * reading_us : 2000000;
 }
 
 #endif

@@ -184,8 +184,11 @@ static bool add_put(struct es_work *work, struct es_bulk *bulk, struct es_item *
         es_document_put_fence(body, &work->style, &fence);
     }
     buf_append_byte(body, '\n');
-    if (done && check_size(work, body->len - begun, &why))
-        return es_bulk_end(bulk, begun, (uint32_t)number_of(work, item), err);
+    if (done && check_size(work, body->len - begun, &why)) {
+        done = es_bulk_end(bulk, begun, (uint32_t)number_of(work, item), err);
+        bulk->creates = bulk->creates || (bulk->which == ES_ROWS && !item->row.exists);
+        return done;
+    }
     es_bulk_drop(bulk, begun);
     if (why.cls != UPSINK_ERR_RECORD) {
         *err = why;
@@ -206,8 +209,7 @@ static bool write_judged(struct es_work *work, enum es_which which, struct upsin
                            .deadline_us = work->deadline_us};
     bool done = true;
     buf_init(&last_state);
-    /* What is left when the time is over is judged again in the next round. */
-    for (size_t i = 0; done && i < work->count && clock_monotonic_us() < work->deadline_us; i++) {
+    for (size_t i = 0; done && i < work->count; i++) {
         struct es_item *item = &work->items[i];
         if (item->progress == ES_JUDGE && item->read && changes_row(work, item) == (which == ES_ROWS))
             done = add_put(work, &bulk, item, &last_state, err);
@@ -332,10 +334,11 @@ static bool run_round(struct es_work *work, int round, size_t *open, struct upsi
     }
     if (!*open)
         return true;
-    work->deadline_us = clock_monotonic_us() + upsink_fence_fresh_us(round);
+    int64_t begin = clock_monotonic_us();
     work->pushed_back = false;
     if (!es_read_fences(work, ES_ROWS, is_unread, err) || !es_read_fences(work, ES_SIDES, is_unread, err))
         return false;
+    work->deadline_us = begin + upsink_fence_fresh_us(round, clock_monotonic_us() - begin);
     for (size_t i = 0; i < work->count; i++) {
         if (work->items[i].progress == ES_DONE)
             continue;

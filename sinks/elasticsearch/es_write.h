@@ -31,7 +31,7 @@ struct es_work {
     struct es_item *items;
     size_t count;
     struct es_document_style style;
-    int64_t deadline_us; /* by the fences that were read last nothing is written later; monotonic */
+    int64_t deadline_us; /* by the fences that were read last no row is made later; monotonic */
     bool pushed_back;    /* the server had too much to do for some of them */
 };
 
@@ -70,7 +70,8 @@ struct es_bulk {
                  struct upsink_error *err);
     struct es_work *work; /* whose items the numbers are */
     bool deletes;         /* its actions are deletes; otherwise none is */
-    int64_t deadline_us;  /* monotonic: what was not sent by then is a conflict (409); 0 none */
+    int64_t deadline_us;  /* monotonic: rows that are made later are conflicts (409); 0 none */
+    bool creates;         /* rows are made by the actions so far */
     size_t count;
     bool
         pushed_back; /* a request was refused for its size, or the server's load: its actions were not done */

@@ -153,7 +153,7 @@ static bool write_judged(struct mg_work *work, enum put put, struct upsink_error
                                  .what = "write to",
                                  .take = take_outcome,
                                  .context = work,
-                                 .deadline_us = work->deadline_us};
+                                 .deadline_us = put == PUT_INSERT ? work->deadline_us : 0};
     for (size_t i = 0; i < work->count; i++) {
         struct mg_item *item = &work->items[i];
         if (item->progress == MG_JUDGE && put_of(work, item) == put &&
@@ -227,9 +227,10 @@ static bool run_round(struct mg_work *work, int round, size_t *open, struct upsi
     if (!*open)
         return true;
     arena_clear(&work->sink->arena);
-    work->deadline_us = clock_monotonic_us() + upsink_fence_fresh_us(round);
+    int64_t begin = clock_monotonic_us();
     if (!mg_find_fences(work, MG_ROWS, is_open, err) || !mg_find_fences(work, MG_SIDES, is_open, err))
         return false;
+    work->deadline_us = begin + upsink_fence_fresh_us(round, clock_monotonic_us() - begin);
     for (size_t i = 0; i < work->count; i++)
         if (is_open(&work->items[i]))
             decide(work, &work->items[i]);

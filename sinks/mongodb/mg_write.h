@@ -28,7 +28,7 @@ struct mg_work {
     struct mg_item *items;
     size_t count;
     size_t changes;      /* rows that were written or removed so far */
-    int64_t deadline_us; /* by the fences that were read last nothing is written later; monotonic */
+    int64_t deadline_us; /* by the fences that were read last no row is made later; monotonic */
 };
 
 /* Reads row fences, or delete fences, of the items in that state into `row` or `side`; of those without one
