@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { PROBE_MS = 500, NUDGE_MS = 100, LEAVE_POLL_MS = 20, CLOSE_POLL_MS = 100 };
+enum { PROBE_MS = 500, NUDGE_MS = 100, PENDING_MS = 20, CLOSE_POLL_MS = 100 };
 
 #define CLOSE_LIMIT   (10 * CLOCK_SECOND)
 #define DESTROY_LIMIT (3 * CLOCK_SECOND)
@@ -186,23 +186,32 @@ static bool owns_any(struct source *source)
     return any;
 }
 
-/* Before 2.4.0 librdkafka never closes a consumer that has yet to take what the group assigned to it (its
- * issue 4527). So the group is left first, and what it still has to tell is heard. */
-static void leave_group(struct source *source, int64_t deadline)
+static void hear_what_is_pending(struct source *source)
 {
+    int64_t deadline = clock_monotonic_us() + CLOCK_SECOND;
+    rd_kafka_message_t *event;
+    while ((event = rd_kafka_consumer_poll(source->consumer, PENDING_MS)) && clock_monotonic_us() < deadline)
+        rd_kafka_message_destroy(event);
+    if (event)
+        rd_kafka_message_destroy(event);
+}
+
+/* Before 2.4.0 librdkafka never closes a consumer without partitions that has yet to answer what the group
+ * assigned to it (its issue 4527), and none without partitions tells the group that it leaves. */
+static void settle_with_group(struct source *source)
+{
+    hear_what_is_pending(source);
+    if (source->is_static || owns_any(source))
+        return;
     rd_kafka_unsubscribe(source->consumer);
-    do {
-        rd_kafka_message_t *event = rd_kafka_consumer_poll(source->consumer, LEAVE_POLL_MS);
-        if (event)
-            rd_kafka_message_destroy(event);
-    } while (owns_any(source) && clock_monotonic_us() < deadline);
+    hear_what_is_pending(source);
 }
 
 bool source_close(struct source *source)
 {
-    int64_t deadline = clock_monotonic_us() + CLOSE_LIMIT;
     atomic_store(&source->closing, true);
-    leave_group(source, deadline);
+    settle_with_group(source);
+    int64_t deadline = clock_monotonic_us() + CLOSE_LIMIT;
     rd_kafka_queue_t *queue = rd_kafka_queue_new(source->consumer);
     rd_kafka_error_t *error = rd_kafka_consumer_close_queue(source->consumer, queue);
     bool refused = error != NULL; /* by a consumer that is closed, or has failed */

@@ -20,6 +20,7 @@ struct source {
     struct dlq_property *properties;
     rd_kafka_t *consumer;
     bool from_latest;
+    bool is_static; /* a member of the group that comes back: it never leaves */
     _Atomic bool closing;
     bool balanced;
     int64_t drain_limit_us;

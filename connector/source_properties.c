@@ -113,6 +113,7 @@ rd_kafka_t *source_open_consumer(struct source *source, const struct config *con
     if (rd_kafka_conf_get(conf, "max.poll.interval.ms", text, &size) == RD_KAFKA_CONF_OK)
         max_poll_ms = strtoll(text, NULL, 10);
     source->drain_limit_us = max_poll_ms * CLOCK_MS / 2;
+    source->is_static = find_property(config, "group.instance.id") != NULL;
     size = sizeof text;
     if (rd_kafka_conf_get(conf, "fetch.queue.backoff.ms", text, &size) != RD_KAFKA_CONF_OK)
         source->needs_nudges = true;

@@ -120,10 +120,10 @@ static bool has_ended(const struct view *view, const struct worker *worker)
 void view_abandon(struct view *view)
 {
     if (!atomic_exchange(&view->abandoned, true))
-        log_write(
-            LOG_LEVEL_WARN,
-            "a call does not come back: the program ends without it, and what was under way comes again",
-            LOG_STR("view", view->settings->name), LOG_STR("sink", view->sink_name));
+        log_write(LOG_LEVEL_WARN,
+                  "a call to the sink or to Kafka does not come back: the program ends without it, and what "
+                  "was under way comes again",
+                  LOG_STR("view", view->settings->name), LOG_STR("sink", view->sink_name));
 }
 
 static void join_workers(struct view *view)

@@ -54,7 +54,7 @@ static inline bool upsink_fence_is_of(const struct upsink_fence *fence, const st
  * its partitions are another's, but for stores that are as slow as that, in later rounds. */
 static inline int64_t upsink_fence_fresh_us(int round, int64_t reading_us)
 {
-    return round == 0 ? 1000000 : reading_us > 1000000 ? 2 * reading_us : 2000000;
+    return round == 0 || reading_us < 500000 ? 1000000 : 2 * reading_us;
 }
 
 #endif

@@ -87,7 +87,6 @@ static bool take_refused(struct es_bulk *bulk, const struct es_reply *reply, str
     return es_fail_reply(bulk->sink, bulk->what, reply, err);
 }
 
-/* Where nothing could be compared with it. */
 static bool take_late(struct es_bulk *bulk, struct upsink_error *err)
 {
     static const struct es_outcome late = {.status = 409, .seq_no = -1};
@@ -116,10 +115,9 @@ static bool send_bulk(struct es_bulk *bulk, struct upsink_error *err)
     struct upsink_sink *sink = bulk->sink;
     if (sink->body.failed)
         return es_fail_memory(err);
-    bool late = bulk->creates && clock_monotonic_us() >= bulk->deadline_us;
+    bool late = bulk->deadline_us && clock_monotonic_us() >= bulk->deadline_us;
     bool done = late ? take_late(bulk, err) : exchange(bulk, err);
     bulk->count = 0;
-    bulk->creates = false;
     buf_clear(&sink->body);
     return done;
 }

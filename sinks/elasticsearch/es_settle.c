@@ -184,11 +184,8 @@ static bool add_put(struct es_work *work, struct es_bulk *bulk, struct es_item *
         es_document_put_fence(body, &work->style, &fence);
     }
     buf_append_byte(body, '\n');
-    if (done && check_size(work, body->len - begun, &why)) {
-        done = es_bulk_end(bulk, begun, (uint32_t)number_of(work, item), err);
-        bulk->creates = bulk->creates || (bulk->which == ES_ROWS && !item->row.exists);
-        return done;
-    }
+    if (done && check_size(work, body->len - begun, &why))
+        return es_bulk_end(bulk, begun, (uint32_t)number_of(work, item), err);
     es_bulk_drop(bulk, begun);
     if (why.cls != UPSINK_ERR_RECORD) {
         *err = why;
@@ -198,20 +195,30 @@ static bool add_put(struct es_work *work, struct es_bulk *bulk, struct es_item *
     return es_reject(work, number_of(work, item), &why, err);
 }
 
-static bool write_judged(struct es_work *work, enum es_which which, struct upsink_error *err)
+enum put { PUT_CREATE, PUT_REPLACE, PUT_SIDE };
+
+static enum put put_of(const struct es_work *work, const struct es_item *item)
+{
+    if (!changes_row(work, item))
+        return PUT_SIDE;
+    return item->row.exists ? PUT_REPLACE : PUT_CREATE;
+}
+
+/* A row that is made is compared with nothing: by fences that are no longer fresh it is not. */
+static bool write_judged(struct es_work *work, enum put put, struct upsink_error *err)
 {
     struct buf last_state;
     struct es_bulk bulk = {.sink = work->sink,
-                           .which = which,
+                           .which = put == PUT_SIDE ? ES_SIDES : ES_ROWS,
                            .what = "write to",
                            .take = take_outcome,
                            .work = work,
-                           .deadline_us = work->deadline_us};
+                           .deadline_us = put == PUT_CREATE ? work->deadline_us : 0};
     bool done = true;
     buf_init(&last_state);
     for (size_t i = 0; done && i < work->count; i++) {
         struct es_item *item = &work->items[i];
-        if (item->progress == ES_JUDGE && item->read && changes_row(work, item) == (which == ES_ROWS))
+        if (item->progress == ES_JUDGE && item->read && put_of(work, item) == put)
             done = add_put(work, &bulk, item, &last_state, err);
     }
     done = done && es_bulk_finish(&bulk, err);
@@ -345,9 +352,9 @@ static bool run_round(struct es_work *work, int round, size_t *open, struct upsi
         work->items[i].read = true;
         decide(work, &work->items[i]);
     }
-    return write_judged(work, ES_ROWS, err) && write_judged(work, ES_SIDES, err) &&
-           remove_older(work, ES_ROWS, err) && remove_older(work, ES_SIDES, err) &&
-           look_after_creates(work, err);
+    return write_judged(work, PUT_CREATE, err) && write_judged(work, PUT_REPLACE, err) &&
+           write_judged(work, PUT_SIDE, err) && remove_older(work, ES_ROWS, err) &&
+           remove_older(work, ES_SIDES, err) && look_after_creates(work, err);
 }
 
 static bool pause_for(struct es_work *work, int ms, struct upsink_error *err)

@@ -70,8 +70,7 @@ struct es_bulk {
                  struct upsink_error *err);
     struct es_work *work; /* whose items the numbers are */
     bool deletes;         /* its actions are deletes; otherwise none is */
-    int64_t deadline_us;  /* monotonic: rows that are made later are conflicts (409); 0 none */
-    bool creates;         /* rows are made by the actions so far */
+    int64_t deadline_us;  /* monotonic: what was not sent by then is a conflict (409); 0 none */
     size_t count;
     bool
         pushed_back; /* a request was refused for its size, or the server's load: its actions were not done */

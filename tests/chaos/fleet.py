@@ -95,7 +95,7 @@ class Fleet:
 
         try:
             while (now := self.view.committed()) != ends:
-                harness.wait_until(lambda: self.assert_alive() or self.view.committed() != now, seconds, every=0.3)
+                harness.wait_until(lambda: self.assert_alive() or sum(self.view.committed()) > sum(now), seconds, every=0.3)
             harness.wait_until(lambda: self.assert_alive() or is_ready(), seconds, every=0.3)
         except AssertionError as late:
             logs = "\n".join(f"{p.process.pid}: {p.get('/readyz')}\n{p.errors[-1500:]}" for p in self.running)
