@@ -100,48 +100,33 @@ cleanup:
     return NULL;
 }
 
-/* Freed by whoever leaves last. */
-struct farewell {
-    rd_kafka_t *consumer;
-    _Atomic bool done, left;
-};
-
-static void *say_farewell(void *context)
+static void *destroy_consumer(void *context)
 {
-    struct farewell *farewell = context;
-    rd_kafka_destroy(farewell->consumer);
-    atomic_store(&farewell->done, true);
-    if (atomic_exchange(&farewell->left, true))
-        free(farewell);
+    struct source *source = context;
+    rd_kafka_destroy(source->consumer);
+    atomic_store(&source->destroyed, true);
     return NULL;
 }
 
 /* Where a topic was deleted, librdkafka may wait for a thread of its own for ever (its issue 4362). A closed
- * consumer is at rest, and does no harm until the process ends: false, it is left behind. */
-static bool destroy_consumer(rd_kafka_t *consumer)
+ * consumer is at rest, and does no harm until the process ends: false, it is left behind, and so is the
+ * source. */
+static bool is_destroyed(struct source *source)
 {
     pthread_t thread;
-    if (!consumer)
+    if (!source->consumer)
         return true;
-    struct farewell *farewell = calloc(1, sizeof *farewell);
-    if (!farewell)
+    if (pthread_create(&thread, NULL, destroy_consumer, source) != 0)
         return false;
-    farewell->consumer = consumer;
-    if (pthread_create(&thread, NULL, say_farewell, farewell) != 0) {
-        free(farewell);
+    int64_t deadline = clock_monotonic_us() + DESTROY_LIMIT;
+    while (!atomic_load(&source->destroyed) && clock_monotonic_us() < deadline)
+        nanosleep(&(struct timespec){0, 1000 * 1000}, NULL);
+    if (!atomic_load(&source->destroyed)) {
+        pthread_detach(thread);
         return false;
     }
-    int64_t deadline = clock_monotonic_us() + DESTROY_LIMIT;
-    while (!atomic_load(&farewell->done) && clock_monotonic_us() < deadline)
-        nanosleep(&(struct timespec){0, 1000 * 1000}, NULL);
-    bool done = atomic_load(&farewell->done);
-    if (done)
-        pthread_join(thread, NULL);
-    else
-        pthread_detach(thread);
-    if (atomic_exchange(&farewell->left, true))
-        free(farewell);
-    return done;
+    pthread_join(thread, NULL);
+    return true;
 }
 
 void source_destroy(struct source *source)
@@ -154,7 +139,7 @@ void source_destroy(struct source *source)
         return;
     if (source->consumer_queue)
         rd_kafka_queue_destroy(source->consumer_queue);
-    if (!destroy_consumer(source->consumer))
+    if (!is_destroyed(source))
         return;
     free(source->nudge_topic);
     source_forget_owned(source);
@@ -190,10 +175,11 @@ static void hear_what_is_pending(struct source *source)
 {
     int64_t deadline = clock_monotonic_us() + CLOCK_SECOND;
     rd_kafka_message_t *event;
-    while ((event = rd_kafka_consumer_poll(source->consumer, PENDING_MS)) && clock_monotonic_us() < deadline)
-        rd_kafka_message_destroy(event);
-    if (event)
-        rd_kafka_message_destroy(event);
+    do {
+        event = rd_kafka_consumer_poll(source->consumer, PENDING_MS);
+        if (event)
+            rd_kafka_message_destroy(event);
+    } while (event && clock_monotonic_us() < deadline);
 }
 
 /* Before 2.4.0 librdkafka never closes a consumer without partitions that has yet to answer what the group

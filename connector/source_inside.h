@@ -22,6 +22,7 @@ struct source {
     bool from_latest;
     bool is_static; /* a member of the group that comes back: it never leaves */
     _Atomic bool closing;
+    _Atomic bool destroyed; /* the consumer */
     bool balanced;
     int64_t drain_limit_us;
     pthread_mutex_t owned_lock;

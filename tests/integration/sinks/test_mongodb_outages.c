@@ -257,6 +257,38 @@ static void a_delete_that_a_newer_row_overtook_does_not_take_it(void **state)
     assert_string_equal(look(desk, "orders", "a", "n"), "{ \"$numberLong\" : \"3\" }");
 }
 
+/* How often rows were read, since the profile was switched on. */
+static int reads_of_rows(struct desk *desk)
+{
+    bson_iter_t iter;
+    bson_t *reply =
+        ask(desk, NULL, "{'count':'system.profile','query':{'op':'query','command.find':'orders'}}");
+    assert_true(bson_iter_init_find(&iter, reply, "n"));
+    int count = (int)bson_iter_as_int64(&iter);
+    forget(reply);
+    return count;
+}
+
+/* Whoever slept while it read may have lost its partition meanwhile. */
+static void no_row_is_made_by_fences_that_took_long_to_read(void **state)
+{
+    struct desk *desk = *state;
+    desk_open(desk);
+    apply(desk, upsert("z", 1, "{\"n\":1}"));
+    forget(ask(desk, NULL, "{'profile':2}"));
+    apply(desk, upsert("a", 2, "{\"n\":2}"));
+    int usual = reads_of_rows(desk);
+    assert_true(usual > 0);
+    forget(ask(desk, "admin",
+               "{'configureFailPoint':'failCommand','mode':{'times':4},'data':{'failCommands':['find'],"
+               "'blockConnection':true,'blockTimeMS':700}}"));
+    apply(desk, upsert("b", 3, "{\"n\":3}"));
+    end_failures(desk);
+    assert_int_equal(reads_of_rows(desk), usual * 2 + 1); /* once more, by fresh ones */
+    forget(ask(desk, NULL, "{'profile':0}"));
+    assert_string_equal(look(desk, "orders", "b", "n"), "{ \"$numberLong\" : \"3\" }");
+}
+
 static void a_frozen_server_is_given_up_after_the_timeout(void **state)
 {
     struct desk *desk = *state;
@@ -302,6 +334,7 @@ int main(void)
         DESK_TEST(a_write_that_was_overtaken_by_an_older_one_still_stands),
         DESK_TEST(a_new_row_that_a_delete_overtook_does_not_stay),
         DESK_TEST(a_delete_that_a_newer_row_overtook_does_not_take_it),
+        DESK_TEST(no_row_is_made_by_fences_that_took_long_to_read),
         DESK_TEST(a_frozen_server_is_given_up_after_the_timeout),
         DESK_TEST(another_name_of_the_replica_set_is_said_to_be_suspicious),
     };
