@@ -133,7 +133,8 @@ static bool must_end(const struct service *service)
     return service->options->until_end && all_are_done(service);
 }
 
-static void wait_for_end(struct service *service, const sigset_t *signals)
+/* Whether a signal ended it. */
+static bool wait_for_end(struct service *service, const sigset_t *signals)
 {
     const struct timespec pause = {0, 20 * 1000 * 1000};
     while (!must_end(service)) {
@@ -143,20 +144,27 @@ static void wait_for_end(struct service *service, const sigset_t *signals)
         else if (signal_number > 0) {
             log_write(LOG_LEVEL_INFO, "stopping: finishing what is in flight; a second signal stops at once",
                       LOG_STR("signal", strsignal(signal_number)));
-            return;
+            return true;
         }
     }
+    return false;
 }
 
-static void exit_at_once(int signal_number)
+static volatile sig_atomic_t signalled;
+
+static void exit_at_second(int signal_number)
 {
-    _exit(128 + signal_number);
+    if (signalled)
+        _exit(128 + signal_number);
+    signalled = 1;
 }
 
-/* From now on SIGTERM and SIGINT end the process where it stands; there is nothing to read again for. */
-static void arm_second_signal(const sigset_t *signals)
+/* From now on the second SIGTERM or SIGINT ends the process where it stands; one may come when the run ends
+ * of itself. There is nothing to read again for. */
+static void arm_second_signal(const sigset_t *signals, bool was_first)
 {
-    struct sigaction action = {.sa_handler = exit_at_once};
+    struct sigaction action = {.sa_handler = exit_at_second};
+    signalled = was_first;
     signal(SIGHUP, SIG_IGN);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
@@ -258,12 +266,11 @@ int service_run(const struct service_options *options)
     for (size_t i = 0; ok && i < service.count; i++)
         ok = view_start(service.views[i], &err);
     if (ok) {
-        wait_for_end(&service, &signals);
-        arm_second_signal(&signals);
+        arm_second_signal(&signals, wait_for_end(&service, &signals));
         stop_views(&service);
         status = sum_up(&service);
     } else {
-        arm_second_signal(&signals);
+        arm_second_signal(&signals, false);
         stop_views(&service);
         status = fail(&err);
     }

@@ -49,7 +49,7 @@ def count(name, ok, output=""):
             print(f"FAILED {name}\n{output[-6000:]}", flush=True)
 
 
-def run(words, timeout=900, **environment):
+def run(words, timeout=3600, **environment):
     try:
         done = subprocess.run([str(w) for w in words], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, errors="replace", timeout=timeout,

@@ -26,7 +26,7 @@ static struct fixture *create(void)
         .url = suite.url,
         .default_target = "unused",
         .create = true,
-        .timeout_us = 10000000,
+        .timeout_us = 60000000,
     };
     fixture->view.settings = store_settings(&fixture->view.setting_count);
     return fixture;

@@ -1,9 +1,11 @@
 """What the integration tests share: real servers, topics, the program as a user runs it, and its books."""
 
 import contextlib
+import itertools
 import json
 import os
 import pathlib
+import random
 import re
 import shlex
 import signal
@@ -230,10 +232,19 @@ class Postgres(Server):
         return f"{self.url}{'&' if '?' in self.url else '?'}table={table}"
 
 
+_ports = itertools.count(random.randrange(1000))
+
+
 def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """Below those that the kernel hands out and those of tests/servers, and apart from those of other workers: nobody takes it
+    until it is used."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 5
+    while True:
+        port = 10_000 + worker * 1000 + next(_ports) % 1000
+        with socket.socket() as listener:
+            with contextlib.suppress(OSError):
+                listener.bind(("127.0.0.1", port))
+                return port
 
 
 def parse_metrics(text):

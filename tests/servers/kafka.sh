@@ -18,7 +18,7 @@ fetch_kafka() {
     mkdir -p "$KAFKA_HOME.part"
     cp "$here/kafka-pom.xml" "$KAFKA_HOME.part/pom.xml"
     # --strict-checksums: a file that does not match the repository's checksum fails the build.
-    (cd "$KAFKA_HOME.part" && mvn -q -B -Dstyle.color=never --strict-checksums "-Dkafka.version=$KAFKA_VERSION" \
+    (cd "$KAFKA_HOME.part" && try_thrice mvn -q -B -Dstyle.color=never --strict-checksums "-Dkafka.version=$KAFKA_VERSION" \
         dependency:copy-dependencies -DoutputDirectory=lib) >&2 || die "maven could not fetch Kafka"
     ls "$KAFKA_HOME.part"/lib/kafka-tools-*.jar >/dev/null
     rm -rf "$KAFKA_HOME"
@@ -81,8 +81,7 @@ start_server() {
     with_cache_lock kafka fetch_kafka
     KAFKA_HEAP=${KAFKA_HEAP:-512m}
     KAFKA_PORT=$(free_port)
-    KAFKA_CONTROLLER_PORT=$KAFKA_PORT
-    while [ "$KAFKA_CONTROLLER_PORT" = "$KAFKA_PORT" ]; do KAFKA_CONTROLLER_PORT=$(free_port); done
+    KAFKA_CONTROLLER_PORT=$(free_port 1)
     mkdir -p "$dir/tmp"
     write_properties "$dir" "$KAFKA_PORT" "$KAFKA_CONTROLLER_PORT"
     # The cluster id is 16 bytes in URL-safe base64.

@@ -11,14 +11,14 @@
 # DIR/env holds shell-quoted variables for `. DIR/env`, DIR/NAME.log the log, DIR/pid the process
 # id and its start time, so that a recycled process id is never signalled.
 #
-# Environment: UPSINK_CACHE (downloads; ~/.cache/upsink), UPSINK_SERVER_TIMEOUT (seconds; 120), UPSINK_SERVERS_LOG (a file to which
+# Environment: UPSINK_CACHE (downloads; ~/.cache/upsink), UPSINK_SERVER_TIMEOUT (seconds; 600), UPSINK_SERVERS_LOG (a file to which
 # each server that was started adds a line: what it is), UPSINK_JVM_OPTIONS (of the servers that are written in Java).
 # shellcheck shell=bash
 
 set -euo pipefail
 
 UPSINK_CACHE=${UPSINK_CACHE:-$HOME/.cache/upsink}
-UPSINK_SERVER_TIMEOUT=${UPSINK_SERVER_TIMEOUT:-120}
+UPSINK_SERVER_TIMEOUT=${UPSINK_SERVER_TIMEOUT:-600}
 STOP_GRACE=30
 STOP_SIGNAL=TERM
 
@@ -51,15 +51,12 @@ listens_on() {
     return 1
 }
 
-# Below the range that the kernel hands out to clients, so that nobody takes it between a kill
-# and a restart.
+# free_port [0|1]: one of two ports. Below the range that the kernel hands out to clients, so that nobody takes it between a
+# kill and a restart; and as the process id says, so that servers which start side by side, and don't listen yet, differ.
 free_port() {
-    local port
-    while :; do
-        port=$((15000 + (RANDOM * 32768 + RANDOM) % 17000))
-        [ -z "$(listening_inodes "$port")" ] && break
-    done
-    echo "$port"
+    local port=$((($$ * 2 + ${1:-0}) % 17000))
+    while [ -n "$(listening_inodes $((15000 + port)))" ]; do port=$(((port + 2) % 17000)); done
+    echo $((15000 + port))
 }
 
 # --- processes ---------------------------------------------------------------------------------
@@ -116,6 +113,8 @@ wait_ready() {
 stop_server() {
     local dir=$1 signal=$2 pid children deadline process
     pid=$(live_pid "$dir") || return 0
+    # One that stands still has no more children meanwhile.
+    if [ "$signal" = KILL ]; then kill -STOP "$pid" 2>/dev/null || true; fi
     children=$(children_of "$pid")
     kill "-$signal" "$pid" 2>/dev/null || true
     if [ "$signal" = KILL ]; then
@@ -162,6 +161,15 @@ fetch_file() {
         die "$url does not have the expected SHA-256 $sum"
     fi
     mv "$path.part.$$" "$path"
+}
+
+# try_thrice COMMAND...: for what comes from elsewhere.
+try_thrice() {
+    "$@" && return 0
+    sleep 5
+    "$@" && return 0
+    sleep 20
+    "$@"
 }
 
 # with_cache_lock NAME COMMAND...: one download at a time among parallel runs.

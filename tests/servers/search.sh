@@ -23,7 +23,7 @@ fetch_artifact() {
     note "fetching $1 (once)"
     rm -rf "$3"
     mkdir -p "$3"
-    mvn -q -B -Dstyle.color=never --strict-checksums org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy \
+    try_thrice mvn -q -B -Dstyle.color=never --strict-checksums org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy \
         "-Dartifact=$1" "-DoutputDirectory=$3" >&2 || die "maven could not fetch $1"
     echo "$2  $(echo "$3"/*)" | sha256sum -c --quiet - >/dev/null 2>&1 || die "$1 does not have the expected SHA-256 $2"
 }
@@ -110,8 +110,7 @@ start_server() {
     with_cache_lock "$SERVER" fetch_zip "$COORDINATES" "$SHA256" "$SEARCH_HOME" "$SERVER-$VERSION"
     SEARCH_HEAP=${SEARCH_HEAP:-512m}
     SEARCH_PORT=$(free_port)
-    SEARCH_TRANSPORT_PORT=$SEARCH_PORT
-    while [ "$SEARCH_TRANSPORT_PORT" = "$SEARCH_PORT" ]; do SEARCH_TRANSPORT_PORT=$(free_port); done
+    SEARCH_TRANSPORT_PORT=$(free_port 1)
     SEARCH_USER=
     SEARCH_CA=
     make_home "$dir/home"

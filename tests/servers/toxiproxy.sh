@@ -20,7 +20,7 @@ build_server() {
     [ ! -d "$part" ] || remove_part "$part"
     mkdir -p "$part/source"
     export GOPATH=$part/go GOCACHE=$part/go-build GOFLAGS='-mod=readonly -buildvcs=false' GOWORK=off GOTOOLCHAIN=local CGO_ENABLED=0
-    answer=$(cd "$part" && go mod download -json "$MODULE@$VERSION") || die "can't fetch $MODULE@$VERSION: $answer"
+    answer=$(cd "$part" && try_thrice go mod download -json "$MODULE@$VERSION") || die "can't fetch $MODULE@$VERSION: $answer"
     [ "$(json_member Sum <<<"$answer")" = "$MODULE_SUM" ] || die "$MODULE@$VERSION does not have the expected sum $MODULE_SUM"
     cp -r "$(json_member Dir <<<"$answer")/." "$part/source"
     chmod -R u+w "$part/source"

@@ -184,7 +184,7 @@ static inline int desk_setup(void **state)
                                       .target = desk->index,
                                       .create = true,
                                       .settings = desk->settings,
-                                      .timeout_us = 10 * CLOCK_SECOND};
+                                      .timeout_us = 60 * CLOCK_SECOND};
     *state = desk;
     return 0;
 }

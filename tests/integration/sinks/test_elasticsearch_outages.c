@@ -1,5 +1,6 @@
 /* OpenSearch is killed, frozen, too busy, blocked, or loses an index: nothing is lost, nothing steps back. */
 #include "elasticsearch_help.h"
+#include "freeze.h"
 
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -135,10 +136,10 @@ static void a_copy_of_the_index_with_its_aliases_is_in_nobodys_way(void **state)
 static void a_frozen_server_is_given_up_after_the_timeout(void **state)
 {
     struct desk *desk = *state;
-    desk->view.timeout_us = CLOCK_SECOND;
     desk_open(desk);
     apply(desk, upsert("a", "{\"n\":1}", 1));
-    assert_int_equal(kill((pid_t)server_pid, SIGSTOP), 0);
+    desk->view.timeout_us = CLOCK_SECOND;
+    freeze(server_pid);
     struct upsink_change change = upsert("a", "{\"n\":2}", 2);
     struct upsink_result result;
     bool done = try_write(desk, &change, 1, &result);

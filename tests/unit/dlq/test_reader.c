@@ -188,7 +188,7 @@ static void brokers_that_go_away_in_the_middle_are_an_outage(void **state)
     static char value[300000];
     for (int i = 0; i < 20; i++)
         mock_produce(mock, "orders.dlq", 0, "k", 1, value, sizeof value, 1, NULL);
-    struct dlq_reader *reader = dlq_reader_open(&mock->kafka, "orders.dlq", 1500, &err);
+    struct dlq_reader *reader = dlq_reader_open(&mock->kafka, "orders.dlq", 6000, &err);
     assert_non_null(reader);
     read_one(reader, &letter);
     rd_kafka_mock_broker_set_down(mock->cluster, -1);

@@ -344,7 +344,7 @@ static void a_record_that_runs_out_of_time_has_failed_and_can_be_sent_again(void
 {
     struct fixture *fixture = *state;
     struct upsink_error err;
-    mock_property(fixture->mock, "message.timeout.ms", "500");
+    mock_property(fixture->mock, "message.timeout.ms", "3000");
     make_writer(fixture);
     rd_kafka_mock_broker_set_down(fixture->mock->cluster, -1);
     struct dlq_ticket *ticket = new_ticket();
