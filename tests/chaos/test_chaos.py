@@ -139,7 +139,7 @@ def break_server(server, dice, times, fleet):
 @stores(*SERVERS)
 def test_a_store_killed_again_and_again_under_load(scene, target, dice):
     with scene(target, POSITIONED) as fleet:
-        process = fleet.start()
+        process = fleet.start(**{"session.timeout.ms": "10000"})
         views.wait_assigned(process, PARTITIONS)
         break_server(target.server, dice, KILLS.get(target.server.name, 4), fleet)
         # It went through all of that by itself.

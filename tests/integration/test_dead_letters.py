@@ -9,6 +9,7 @@ import confluent_kafka.admin
 import pytest
 
 import harness
+import views
 
 GOOD, BAD = {"n": 1}, b'{"n":'
 FIELDS = ["view", "topic", "partition", "offset", "source_topic", "source_partition", "source_offset", "key", "code", "message",
@@ -105,8 +106,7 @@ def test_a_topic_that_takes_no_record_stops_the_view_until_it_does(source):
     large = b'{"a":"' + os.urandom(60000).hex().encode()
     source.kafka.produce(source.topic, [("before", GOOD), bad("large", large), ("behind", GOOD), bad("small")])
     process = source.start(*source.flags)
-    status, reason = harness.wait_until(lambda: process.get("/readyz")[0] == 503 and process.get("/readyz"), 60, "a view that can't go on")
-    assert status == 503 and reason.startswith("v: ") and "max.message.bytes" in reason and source.dlq in reason
+    assert views.wait_not_ready(process, "max.message.bytes", source.dlq, seconds=60).startswith("v: ")
     assert process.process.poll() is None
     committed = source.kafka.committed("upsink-v", source.topic)[0]
     assert committed <= 1  # nothing behind the record that is neither applied nor written off

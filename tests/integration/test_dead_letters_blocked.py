@@ -168,6 +168,7 @@ def test_what_a_store_loses_before_the_positions_are_stored_is_written_again(mak
     view.produce(states(20))
     process = view.run()
     wait_done(view, process, 20)
+    harness.wait_until(lambda: view.committed() == [20], what="the group's commit")
     view.produce(states(20, 20) + [poison("large", 20_000)])
     wait_not_ready(process, view.name, "dlq_too_large")
     assert view.committed() == [20]

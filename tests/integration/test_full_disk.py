@@ -92,8 +92,13 @@ def test_a_full_disk_is_an_outage_that_ends_when_there_is_room_again(make_view, 
         print(wait_not_ready(process, view.name, seconds=60), f"after {time.monotonic() - began:.1f} s")
         time.sleep(2)  # it may be on its way down
         (disk / "filler").unlink()
-        if not is_up(server):
-            server.restart()
+
+        def stays_up():  # it may still be on its way down
+            if not is_up(server):
+                server.restart()
+            return process.get("/readyz")[0] == 200
+
+        harness.wait_until(stays_up, 90, f"the store to be up: {process.errors[-2000:]}")
         view.wait_caught_up(process, 90)
         harness.wait_until(lambda: harness.check_books(process.metrics(), view.name)[0] == len(view.messages()), what="the books")
         assert not view.dead_letters() and process.errors.count("partition assigned") == 2

@@ -146,7 +146,7 @@ def test_a_narrow_connection_slows_a_backlog_down_and_no_more(far_view, proxy):
 
 def test_a_connection_too_narrow_for_the_timeout_is_told(far_view, proxy):
     view, process, load = far_view(load={"keys": 300, "padding": 1000}, timeout="1s")
-    with proxy.harmed("bandwidth", rate=2):
+    with proxy.harmed("bandwidth", UP, rate=2):
         load.send(1)
         answer = wait_not_ready(process, view.name, "sink_")
         assert str(proxy.port) in answer

@@ -298,7 +298,7 @@ def test_a_broker_that_is_down_at_the_start_is_waited_for(upsink, postgres, spar
     spare_kafka.stop()
     try:
         process = view.run()
-        wait_not_ready(process, "Kafka")
+        wait_not_ready(process, "kafka_unreachable")
     finally:
         spare_kafka.restart()
     wait_assigned(process, 2, seconds=60)
@@ -350,7 +350,7 @@ def test_one_views_outage_does_not_slow_another_view_on_the_same_topic(make_view
     down.wait_caught_up(process)
     for view in (down, up):
         view.assert_converged()
-        assert harness.check_books(process.metrics(), view.name)[0] == 1212
+        harness.wait_until(lambda: harness.check_books(process.metrics(), view.name)[0] == 1212, what="the books")
     assert process.stop() == 0
 
 

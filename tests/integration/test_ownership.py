@@ -158,7 +158,7 @@ def test_an_instance_without_partitions_is_a_standby(make_view, target):
 
 
 def test_a_standby_that_was_started_during_an_outage_is_ready_after_it(make_view, redis):
-    view = make_view(targets.RedisTarget(redis), rules=VERSIONED, kafka_properties=QUICK)
+    view = make_view(targets.RedisTarget(redis), rules=VERSIONED)
     view.produce(states(100))
     owner = view.run()
     view.wait_caught_up(owner)
@@ -175,7 +175,7 @@ def test_a_standby_that_was_started_during_an_outage_is_ready_after_it(make_view
 
 
 def test_static_members_restart_without_a_rebalance(make_view, target):
-    view = make_view(target, rules=VERSIONED, partitions=4)
+    view = make_view(target, rules=VERSIONED, partitions=4, kafka_properties={"session.timeout.ms": "30000"})
     view.produce(states(200, partitions=4))
     first = view.run(kafka_properties={"group.instance.id": "one", "heartbeat.interval.ms": "300"})
     wait_assigned(first, 4)
@@ -251,8 +251,10 @@ def test_an_instance_that_is_asked_to_stop_while_the_group_waits_for_another_end
     harness.wait_until(lambda: sum(view.committed()) == 100, what="all to be committed")
     time.sleep(1.5)  # what was refused is committed again within a second
     second.pause()
-    third = view.run()  # the group is rebalanced, and waits for the second
-    time.sleep(2)
+    third = view.run()
+    harness.wait_until(lambda: view.kafka.admin.list_groups(view.group, timeout=10)[0].state == "PreparingRebalance",
+                       what="the group to be rebalanced, and to wait for the second")
+    time.sleep(2)  # the first hears of it
     if commits:
         view.produce(states(100, partitions=4, first=100))
         time.sleep(2)

@@ -2,7 +2,6 @@
 
 import json
 import re
-import socket
 import subprocess
 import uuid
 
@@ -21,11 +20,8 @@ class SecuredKafka(harness.Kafka):
 
     def __init__(self, directory):
         super().__init__(directory)
-        with socket.socket() as held:
-            held.bind(("127.0.0.1", 0))
-            port = held.getsockname()[1]
         open_port, controller = self.env["KAFKA_PORT"], self.env["KAFKA_CONTROLLER_PORT"]
-        self.secured = f"127.0.0.1:{port}"
+        self.secured = f"127.0.0.1:{harness.free_port()}"
         self.stop()
         with open(self.directory / "server.properties", "a") as properties:
             properties.write(f"""

@@ -94,14 +94,20 @@ class View:
             raise AssertionError(f"not caught up: {self.difference()}\n{process.errors[-3000:]}\n{process.get('/readyz')}") from late
 
 
+def readiness(process):
+    if process.process.poll() is not None:
+        raise AssertionError(f"it ended with {process.process.returncode}: {process.errors[-3000:]}")
+    return process.get("/readyz")
+
+
 def wait_ready(process, seconds=30):
-    harness.wait_until(lambda: process.get("/readyz")[0] == 200, seconds, f"/readyz to say 200: {process.errors[-2000:]}")
+    harness.wait_until(lambda: readiness(process)[0] == 200, seconds, f"/readyz to say 200: {process.errors[-2000:]}")
 
 
 def wait_not_ready(process, *words, seconds=30):
     """503, with all of the words in the reason."""
     def answer():
-        status, text = process.get("/readyz")
+        status, text = readiness(process)
         return status == 503 and all(word in text for word in words) and text
     return harness.wait_until(answer, seconds, f"/readyz to be 503 with {words}; it says {process.get('/readyz')}")
 

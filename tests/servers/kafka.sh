@@ -52,6 +52,7 @@ log.cleaner.backoff.ms=500
 log.cleaner.dedupe.buffer.size=16777216
 log.retention.check.interval.ms=1000
 log.retention.ms=-1
+offsets.retention.check.interval.ms=86400000
 ${KAFKA_EXTRA:-}
 PROPERTIES
 }
