@@ -162,28 +162,43 @@ static bool check_kind(struct upsink_sink *sink, const struct pg_shape *shape, s
                        sink->view->name);
 }
 
-bool pg_read_shape(struct upsink_sink *sink, struct pg_shape *shape, struct upsink_error *err)
+static bool find_table(struct upsink_sink *sink, struct pg_shape *shape, struct upsink_error *err)
 {
     static const char sql[] =
         "SELECT c.oid::bigint, coalesce(pg_relation_filenode(c.oid), 0)::bigint, c.relkind::text, "
         "c.relpersistence::text"
         " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
         " WHERE n.nspname = $1::text AND c.relname = $2::text";
-    *shape = (struct pg_shape){0};
     pg_params_clear(&sink->params);
     pg_params_add_text(&sink->params, upsink_slice_of(sink->name.schema));
     pg_params_add_text(&sink->params, upsink_slice_of(sink->name.table));
     PGresult *result = pg_query(sink, "look for the table", sql, &sink->params, err);
     if (!result)
         return false;
-    if (PQntuples(result) == 1) {
-        shape->exists = true;
+    shape->exists = PQntuples(result) == 1;
+    if (shape->exists) {
         shape->identity.oid = pg_read_int8(PQgetvalue(result, 0, 0));
         shape->identity.filenode = pg_read_int8(PQgetvalue(result, 0, 1));
         shape->kind = *PQgetvalue(result, 0, 2);
         shape->unlogged = *PQgetvalue(result, 0, 3) == 'u';
     }
     PQclear(result);
-    return !shape->exists ||
-           (check_kind(sink, shape, err) && check_columns(sink, shape, err) && check_empty(sink, shape, err));
+    return true;
+}
+
+bool pg_read_shape(struct upsink_sink *sink, struct pg_shape *shape, struct upsink_error *err)
+{
+    *shape = (struct pg_shape){0};
+    if (!find_table(sink, shape, err))
+        return false;
+    if (!shape->exists)
+        return true;
+    /* What was read from stays as it is until the transaction ends. */
+    int64_t oid = shape->identity.oid;
+    if (!check_kind(sink, shape, err) || !check_empty(sink, shape, err) || !find_table(sink, shape, err))
+        return false;
+    if (!shape->exists || shape->identity.oid != oid)
+        return upsink_fail(err, UPSINK_ERR_TARGET_LOST, "target_lost",
+                           "%s was dropped while it was looked at", sink->description);
+    return check_columns(sink, shape, err);
 }

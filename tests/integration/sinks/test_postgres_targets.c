@@ -2,6 +2,7 @@
 #include "tests/integration/sinks/postgres_help.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 static void assert_row(struct desk *desk, const char *key, const char *entity)
 {
@@ -381,6 +382,42 @@ static void gather_refill(void *context)
     strcat(context, "-- filled from the beginning\n"); /* may be among what is run by hand */
 }
 
+struct dropper {
+    char statement[300];
+    atomic_bool ended;
+};
+
+static void *drop_again_and_again(void *context)
+{
+    struct dropper *dropper = context;
+    PGconn *connection = PQconnectdb(server_url());
+    for (unsigned i = 0; !dropper->ended; i++) {
+        PQclear(PQexec(connection, dropper->statement));
+        usleep(i % 7 * 1000);
+    }
+    PQfinish(connection);
+    return NULL;
+}
+
+static void a_table_that_is_dropped_while_it_is_looked_at_is_looked_at_again(void **state)
+{
+    struct desk *desk = *state;
+    struct dropper dropper = {.ended = false};
+    pthread_t thread;
+    snprintf(dropper.statement, sizeof dropper.statement,
+             "SET client_min_messages = error; DROP TABLE IF EXISTS %s", desk->target);
+    assert_int_equal(pthread_create(&thread, NULL, drop_again_and_again, &dropper), 0);
+    for (int i = 0; i < 300; i++) {
+        if (i % 10 == 0)
+            desk_close(desk);
+        if (!try_prepare(desk) && strcmp(desk->err.code, "target_lost") != 0)
+            fail_msg("preparation %d: %s: %s", i, desk->err.code, desk->err.text);
+    }
+    dropper.ended = true;
+    pthread_join(thread, NULL);
+    desk_open(desk);
+}
+
 static void a_plan_changes_nothing_and_its_statements_are_all_that_is_needed(void **state)
 {
     char statements[8192] = "", again[8192] = "";
@@ -487,6 +524,7 @@ int main(void)
         DESK_TEST(what_happens_to_an_open_table_is_noticed_before_anything_is_committed),
         DESK_TEST(a_table_of_another_view_is_refused_by_name),
         DESK_TEST(many_may_prepare_at_once),
+        DESK_TEST(a_table_that_is_dropped_while_it_is_looked_at_is_looked_at_again),
         DESK_TEST(a_plan_changes_nothing_and_its_statements_are_all_that_is_needed),
         DESK_TEST(a_role_without_rights_is_told_which_it_needs),
         DESK_TEST(functions_of_other_schemas_are_not_taken_for_postgres_own),
