@@ -193,12 +193,21 @@ bool pg_read_shape(struct upsink_sink *sink, struct pg_shape *shape, struct upsi
         return false;
     if (!shape->exists)
         return true;
-    /* What was read from stays as it is until the transaction ends. */
     int64_t oid = shape->identity.oid;
-    if (!check_kind(sink, shape, err) || !check_empty(sink, shape, err) || !find_table(sink, shape, err))
+    struct upsink_error look;
+    bool fits =
+        check_kind(sink, shape, err) && check_columns(sink, shape, err) && check_empty(sink, shape, err);
+    if (!fits && strcmp(err->code, "target_mismatch") != 0)
         return false;
+    /* Of a table that was dropped meanwhile half was seen. One that fits was read from, and stays as it is
+     * until the transaction ends. */
+    upsink_error_clear(&look);
+    if (!find_table(sink, shape, &look)) {
+        *err = look;
+        return false;
+    }
     if (!shape->exists || shape->identity.oid != oid)
         return upsink_fail(err, UPSINK_ERR_TARGET_LOST, "target_lost",
                            "%s was dropped while it was looked at", sink->description);
-    return check_columns(sink, shape, err);
+    return fits;
 }
